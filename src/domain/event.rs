@@ -1,0 +1,209 @@
+//! What can happen. `Input` is what the world said and is the truth; `Output` is what the core made
+//! of it and is testimony, to be compared whenever the inputs are replayed.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::RunConfig;
+use super::fact::{
+    Bar, Bar15m, Fill, Halt, Indicators, Order, Position, Rejection, SessionEnded, Signal, Tick,
+};
+use super::instrument::Instrument;
+use super::session::Session;
+use super::tags::tagged;
+use super::time::Timestamp;
+
+/// Number of the rules that the core follows. It goes up when the same inputs give other outputs.
+pub const CORE_VERSION: u32 = 1;
+
+/// What the world said. Every input has a number; RunStarted has number 0.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Who trades what under which rules: always the first record.
+    RunStarted(Box<RunStarted>),
+    /// A minute bar from a feed or a file.
+    Bar(Bar),
+    /// A trade from a feed.
+    Tick(Tick),
+    /// No more events before this instant.
+    Watermark(Timestamp),
+    /// Somebody wants something.
+    Command(Command),
+    /// No more inputs: always the last record of a run that ended.
+    RunEnded(RunEnded),
+}
+
+/// What the core derived from the inputs so far.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// A minute bar made of ticks.
+    Bar1m(Bar),
+    /// A strategy bar.
+    Bar15m(Bar15m),
+    /// Indicator values after a strategy bar.
+    Indicators(Indicators),
+    /// The strategy wants a position.
+    Signal(Box<Signal>),
+    /// Something is to be bought or sold.
+    Order(Order),
+    /// The core said no.
+    Rejection(Rejection),
+    /// An order was executed.
+    Fill(Fill),
+    /// What is held after a fill.
+    Position(Position),
+    /// Trading stopped.
+    Halt(Halt),
+    /// A trading day is over.
+    SessionEnded(SessionEnded),
+}
+
+/// The first record: a run names itself, and its replay needs nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// The rules of the core, see [`CORE_VERSION`].
+    pub core_version: u32,
+    /// The program that wrote the record, such as `lockstep 0.1.0`.
+    pub build: String,
+    /// Everything that may change a decision.
+    pub config: RunConfig,
+    /// What is traded, sorted by key; an [`super::instrument::InstrumentId`] is a place in here.
+    pub instruments: Vec<Instrument>,
+    /// The version of the calendar that the sessions come from.
+    pub calendar_version: String,
+    /// The sessions of the run, warm-up included, ascending.
+    pub sessions: Vec<Session>,
+    /// The data that was read, in order of name.
+    pub data: Vec<DataHash>,
+}
+
+/// A file that the inputs came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataHash {
+    /// The file's path below the data directory, with `/`.
+    pub name: String,
+    /// BLAKE3 of its bytes, in hexadecimal.
+    pub blake3: String,
+}
+
+tagged! {
+    /// What somebody wants of a run.
+    CommandKind {
+        /// No new entries until `Resume`.
+        Pause = 1 "pause",
+        /// New entries again.
+        Resume = 2 "resume",
+        /// Close every position.
+        Flatten = 3 "flatten",
+        /// Close every position and never enter again.
+        Kill = 4 "kill",
+    }
+}
+
+/// Somebody wants something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// When it was said.
+    pub time: Timestamp,
+    /// What.
+    pub kind: CommandKind,
+}
+
+tagged! {
+    /// Why a run ended.
+    EndReason {
+        /// The source has nothing more.
+        Completed = 1 "completed",
+        /// Somebody stopped it.
+        Stopped = 2 "stopped",
+    }
+}
+
+/// The last record of a run that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunEnded {
+    /// The last watermark.
+    pub time: Timestamp,
+    /// Why.
+    pub reason: EndReason,
+}
+
+/// The address of an event: the input's number, and 0 for the input itself or 1.. for the outputs
+/// that it caused, in order. Addresses of inputs do not move when the strategy changes.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct EventId {
+    /// The input's number, from 0, without gaps.
+    pub seq: u64,
+    /// 0 for the input, 1.. for its outputs.
+    pub index: u32,
+}
+
+impl EventId {
+    /// No event.
+    pub const NONE: EventId = EventId { seq: u64::MAX, index: 0 };
+
+    /// The input of that number.
+    pub const fn input(seq: u64) -> EventId {
+        EventId { seq, index: 0 }
+    }
+}
+
+/// `5117` for an input, `5117.3` for an output, `-` for none.
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            EventId::NONE => f.write_str("-"),
+            EventId { seq, index: 0 } => write!(f, "{seq}"),
+            EventId { seq, index } => write!(f, "{seq}.{index}"),
+        }
+    }
+}
+
+impl EventId {
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<EventId> {
+        if text == "-" {
+            return Some(EventId::NONE);
+        }
+        let (seq, index) = text.split_once('.').unwrap_or((text, "0"));
+        Some(EventId { seq: seq.parse().ok()?, index: index.parse().ok()? })
+    }
+}
+
+/// An output with the index of the event of the same step that caused it (0: the input itself).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Derived {
+    /// Index of the causing event within the step.
+    pub cause: u32,
+    /// What was derived.
+    pub output: Output,
+}
+
+/// Either kind of event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// What the world said.
+    Input(Input),
+    /// What the core derived.
+    Output(Output),
+}
+
+/// An event in its envelope, as it stands in a journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The address.
+    pub id: EventId,
+    /// For an output, the index of the event of the same step that caused it. 0 for inputs.
+    pub cause: u32,
+    /// For an input, when it was received: nanoseconds since 1970 UTC, 0 where it was not observed
+    /// (history). The core never sees it. 0 for outputs.
+    pub received_ns: i64,
+    /// The event.
+    pub event: Event,
+}

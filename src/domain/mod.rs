@@ -1,0 +1,21 @@
+//! Words: what every other room speaks. Plain data and the laws of that data; no I/O, no clock, no
+//! allocation beyond `alloc`. This room is compiled a second time without std by `core_wall.rs`.
+//!
+//! - [`time`] points in time, dates, half-open windows
+//! - [`money`] prices, quantities, cash: integers with checked arithmetic
+//! - [`instrument`] what is traded, with its identity at a point in time
+//! - [`session`] the trading days of an exchange, as data
+//! - [`config`] everything that may change a decision: strategy, execution, risk, fees
+//! - [`event`] inputs, outputs and their envelope
+//! - [`fact`] what events say: bars, indicator rows, signals, orders, fills
+//! - [`tape`] one line of text per event, both ways
+
+pub mod config;
+pub mod event;
+pub mod fact;
+pub mod instrument;
+pub mod money;
+pub mod session;
+mod tags;
+pub mod tape;
+pub mod time;

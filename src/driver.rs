@@ -1,0 +1,1 @@
+//! The only place where source, sequencer, journal, core and sinks meet.

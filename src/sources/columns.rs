@@ -1,0 +1,68 @@
+//! Minute bars of one instrument as Arrow columns: the shape in which history is stored, decoded,
+//! merged and handed to the oracle.
+
+use arrow::array::Int64Array;
+
+use crate::domain::fact::Bar;
+use crate::domain::instrument::InstrumentId;
+use crate::domain::money::{Price, Qty};
+use crate::domain::time::Timestamp;
+
+/// Minute bars of one instrument; all columns have the same length and no nulls.
+#[derive(Clone, Debug)]
+pub struct BarColumns {
+    /// Start of the minute, microseconds since 1970 UTC.
+    pub open_time: Int64Array,
+    /// First price, 1/10,000 rupee; likewise the next three.
+    pub open: Int64Array,
+    /// Highest price.
+    pub high: Int64Array,
+    /// Lowest price.
+    pub low: Int64Array,
+    /// Last price.
+    pub close: Int64Array,
+    /// Shares traded.
+    pub volume: Int64Array,
+}
+
+impl BarColumns {
+    /// Columns from bars, in the order given. The bars' instrument is not kept.
+    pub fn from_bars<'a>(bars: impl Iterator<Item = &'a Bar> + Clone) -> BarColumns {
+        let column = |field: fn(&Bar) -> i64| bars.clone().map(field).collect::<Vec<i64>>().into();
+        BarColumns {
+            open_time: column(|bar| bar.open_time.0),
+            open: column(|bar| bar.open.0),
+            high: column(|bar| bar.high.0),
+            low: column(|bar| bar.low.0),
+            close: column(|bar| bar.close.0),
+            volume: column(|bar| bar.volume.0),
+        }
+    }
+
+    /// Number of bars.
+    pub fn len(&self) -> usize {
+        self.open_time.len()
+    }
+
+    /// Whether there is no bar.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bar in that row, as one of `instrument`.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[inline]
+    pub fn bar(&self, row: usize, instrument: InstrumentId) -> Bar {
+        Bar {
+            instrument,
+            open_time: Timestamp(self.open_time.value(row)),
+            open: Price(self.open.value(row)),
+            high: Price(self.high.value(row)),
+            low: Price(self.low.value(row)),
+            close: Price(self.close.value(row)),
+            volume: Qty(self.volume.value(row)),
+        }
+    }
+}

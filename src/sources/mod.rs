@@ -1,0 +1,5 @@
+//! The world in. Everything that can fail fails here, at the door, before an event exists.
+//!
+//! - [`columns`] minute bars of one instrument, column by column
+
+pub mod columns;
