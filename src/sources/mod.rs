@@ -1,5 +1,7 @@
 //! The world in. Everything that can fail fails here, at the door, before an event exists.
 //!
 //! - [`columns`] minute bars of one instrument, column by column
+//! - [`market`] what is known about the market: trading days, instruments, charges
 
 pub mod columns;
+pub mod market;
