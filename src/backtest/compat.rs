@@ -173,3 +173,205 @@ impl Exit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backtest::run_with;
+    use crate::backtest::testing::{
+        DAY, Scenario, date, log, price, reference, reference_bars, run_started, rupees, signal,
+        time,
+    };
+    use crate::domain::config::{ExecutionProfile, FeePeriod};
+    use crate::domain::fact::{Bar, Fill, SignalKind};
+    use crate::domain::money::Rate;
+    use crate::sources::columns::BarColumns;
+
+    /// What the Python system charges, on both sides.
+    fn python_fees() -> FeePeriod {
+        FeePeriod {
+            from: date("2025-01-01"),
+            brokerage_flat: rupees(20),
+            brokerage_rate: Rate::ONE,
+            stt_buy: Rate(2_500),
+            stt_sell: Rate(2_500),
+            transaction: Rate(345),
+            ipft: Rate(0),
+            sebi: Rate(10),
+            stamp_buy: Rate(300),
+            stamp_sell: Rate(300),
+            gst: Rate(1_800_000),
+            gst_on_ipft: false,
+            gst_on_sebi: true,
+        }
+    }
+
+    /// The fills of the reference signals of one symbol, in a run of its own.
+    fn fills_of(symbol: &str, trades_max: u32) -> Vec<Fill> {
+        let bars = reference_bars(&reference(&format!("{symbol}.csv")), 0);
+        // One minute with the whole bar's prices makes the same strategy bar, if an incomplete one.
+        let minutes: Vec<Bar> = bars
+            .iter()
+            .map(|bar| Bar {
+                instrument: bar.instrument,
+                open_time: bar.open_time,
+                open: bar.open,
+                high: bar.high,
+                low: bar.low,
+                close: bar.close,
+                volume: bar.volume,
+            })
+            .collect();
+        let mut days: Vec<String> =
+            bars.iter().map(|bar| bar.open_time.date().to_string()).collect();
+        days.dedup();
+        let days: Vec<&str> = days.iter().map(String::as_str).collect();
+        let mut run = run_started(&[symbol], &days);
+        run.config.fees.periods.push(python_fees());
+        run.config.execution.profile = ExecutionProfile::Compat;
+        run.config.execution.trades_max = trades_max;
+        run.config.execution.daily_loss_max = rupees(99_000);
+        let rows: Vec<Vec<String>> =
+            reference("signals.csv").into_iter().filter(|row| row[0] == symbol).collect();
+        let columns = BarColumns::from_bars(minutes.iter());
+        let signal_of = |bar: &Bar15m| {
+            let row = rows.iter().find(|row| time(&row[1]) == bar.open_time)?;
+            let origin = SignalRef {
+                bar_time: bar.open_time,
+                side: Side::from_word(&row[2])?,
+                kind: SignalKind::from_word(&row[3])?,
+            };
+            let quantity = Qty(row[7].parse().ok()?);
+            let (close, stop, target) = (price(&row[4]), price(&row[5]), price(&row[6]));
+            Some(signal(0, origin, bar.close_time, close, quantity, stop, target))
+        };
+        run_with(&run, &[columns], |bars, _| bars.iter().map(signal_of).collect()).fills
+    }
+
+    #[test]
+    fn every_fill_is_that_of_the_python_system() {
+        for symbol in ["SYNA", "SYNB"] {
+            let ours = fills_of(symbol, 1_000);
+            let theirs: Vec<Vec<String>> =
+                reference("fills.csv").into_iter().filter(|row| row[0] == symbol).collect();
+            assert_eq!(ours.len(), theirs.len());
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                assert_eq!(ours.time, time(&theirs[1]).plus_minutes(15), "{theirs:?}");
+                assert_eq!(ours.side.word(), theirs[2], "{theirs:?}");
+                assert_eq!(ours.quantity.to_string(), theirs[3], "{theirs:?}");
+                let paid = Price::from_rupees(theirs[4].parse().unwrap());
+                assert_eq!(Some(ours.price), paid, "{theirs:?}");
+                // Five charges and the tax, each rounded to 1/10,000 rupee.
+                let off = (ours.fee.rupees() - theirs[5].parse::<f64>().unwrap()).abs();
+                assert!(off <= 0.000_3, "{theirs:?}: the fee is off by {off}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_limit_of_fills_ends_trading_for_good() {
+        let all = fills_of("SYNA", 1_000);
+        assert!(all.len() > 100);
+        assert_eq!(fills_of("SYNA", 100), all[..100]);
+    }
+
+    /// Four bars at 100, 101, 102 and 103, on close.
+    fn rising() -> Scenario {
+        Scenario::new()
+            .with(|config| config.execution.profile = ExecutionProfile::Compat)
+            .minute(0, "09:15", "100 100 100 100")
+            .minute(0, "09:30", "101 101 101 101")
+            .minute(0, "09:45", "102 102 102 102")
+            .minute(0, "10:00", "103 103 103 103")
+    }
+
+    #[test]
+    fn an_opposite_signal_nets_and_leaves_the_first_exit_in_force() {
+        let mut scenario = rising().signal(0, "09:15", Side::Buy, "90", "103").signal(
+            0,
+            "09:30",
+            Side::Sell,
+            "110",
+            "80",
+        );
+        scenario.signals_mut()[1].quantity = Qty(40);
+        let outcome = scenario.trade();
+        insta::assert_snapshot!(log(&outcome), @r"
+        order  09:30 A BUY 100 entry
+        order  09:45 A SELL 40 entry
+        order  10:15 A SELL 60 target
+        fill   09:30 A BUY 100 @ 100.01 entry
+        fill   09:45 A SELL 40 @ 99.99 entry
+        fill   10:15 A SELL 60 @ 102.99 target
+        day    2024-10-01 gross 178.00 fees 0.00 equity 100178.00
+        ");
+        let held: Vec<(i64, String, String)> = outcome
+            .positions
+            .iter()
+            .map(|held| (held.quantity.0, held.cost.to_string(), held.realized.to_string()))
+            .collect();
+        insta::assert_snapshot!(format!("{held:?}"), @r#"[(100, "10001.00", "0.00"), (60, "6000.60", "-0.80"), (0, "0.00", "178.00")]"#);
+    }
+
+    #[test]
+    fn a_time_stop_comes_at_the_close() {
+        let scenario = rising().with(|config| config.strategy.time_stop_bars = 2).signal(
+            0,
+            "09:15",
+            Side::Sell,
+            "110",
+            "80",
+        );
+        insta::assert_snapshot!(scenario.log(), @r"
+        order  09:30 A SELL 100 entry
+        order  10:00 A BUY 100 time-stop
+        fill   09:30 A SELL 100 @ 99.99 entry
+        fill   10:00 A BUY 100 @ 102.01 time-stop
+        day    2024-10-01 gross -202.00 fees 0.00 equity 99798.00
+        ");
+    }
+
+    #[test]
+    fn a_drawdown_kills_and_a_later_signal_is_refused() {
+        // Cash after buying A does not count the shares when B looks at it.
+        let scenario = rising()
+            .signal(0, "09:15", Side::Buy, "90", "110")
+            .minute(1, "09:30", "100 100 100 100")
+            .minute(1, "09:45", "100 100 100 100")
+            .signal(1, "09:30", Side::Buy, "90", "110")
+            .signal(1, "09:45", Side::Buy, "90", "110");
+        insta::assert_snapshot!(scenario.log(), @r"
+        order  09:30 A BUY 100 entry
+        fill   09:30 A BUY 100 @ 100.01 entry
+        no     10:00 B killed
+        halt   09:45 killed at -10001.00
+        day    2024-10-01 gross 299.00 fees 0.00 equity 100299.00
+        ");
+    }
+
+    #[test]
+    fn a_position_may_not_be_supposed_to_grow_too_large() {
+        let scenario = rising()
+            .with(|config| config.execution.position_max = Qty(150))
+            .signal(0, "09:15", Side::Buy, "90", "110")
+            .signal(0, "09:30", Side::Buy, "90", "110")
+            .signal(0, "09:45", Side::Sell, "110", "90");
+        insta::assert_snapshot!(scenario.log(), @r"
+        order  09:30 A BUY 100 entry
+        order  10:00 A SELL 100 entry
+        fill   09:30 A BUY 100 @ 100.01 entry
+        fill   10:00 A SELL 100 @ 99.99 entry
+        no     09:45 A position-max
+        day    2024-10-01 gross -2.00 fees 0.00 equity 99998.00
+        ");
+    }
+
+    #[test]
+    fn a_signal_without_quantity_trades_75() {
+        let mut scenario = rising().signal(0, "09:15", Side::Buy, "0", "0");
+        scenario.signals_mut()[0].quantity = Qty::ZERO;
+        let fills = scenario.trade().fills;
+        assert_eq!(fills[0].quantity, Qty(75));
+        assert_eq!(fills[0].time, time(&format!("{DAY}T09:30")));
+    }
+}

@@ -219,3 +219,82 @@ fn confirmed_swings(bars: &[Bar15m], period: usize, level: fn(&Bar15m) -> i64) -
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backtest::testing::{price, reference, reference_bars};
+
+    /// Reads a reference column; an empty field is NaN.
+    fn column(rows: &[Vec<String>], place: usize) -> Vec<f64> {
+        let read =
+            |field: &String| if field.is_empty() { f64::NAN } else { field.parse().unwrap() };
+        rows.iter().map(|row| read(&row[place])).collect()
+    }
+
+    /// The columns that are reproduced to the last bit, and where they stand.
+    fn exact_columns(columns: &IndicatorColumns) -> [(&'static str, &Float64Array, usize); 5] {
+        [
+            ("ema20", &columns.ema20, 6),
+            ("ema50", &columns.ema50, 7),
+            ("atr", &columns.atr, 8),
+            ("adx", &columns.adx, 9),
+            ("vwap", &columns.vwap, 10),
+        ]
+    }
+
+    #[test]
+    fn every_bit_is_that_of_the_python_system() {
+        for file in ["SYNA.csv", "SYNB.csv"] {
+            let rows = reference(file);
+            let columns = IndicatorColumns::of(&reference_bars(&rows, 0), 5);
+            for (name, ours, place) in exact_columns(&columns) {
+                for (i, theirs) in column(&rows, place).iter().enumerate() {
+                    let ours = ours.value(i);
+                    let same = ours.to_bits() == theirs.to_bits();
+                    assert!(same, "{file} {} {name}: {ours} is not {theirs}", rows[i][0]);
+                }
+            }
+            for (i, theirs) in column(&rows, 11).iter().enumerate() {
+                let off = (columns.vol_z.value(i) - theirs).abs();
+                assert!(off <= 1e-12, "{file} {} vol_z is off by {off}", rows[i][0]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_swing_is_known_five_bars_after_the_batch_run_saw_it() {
+        for file in ["SYNA.csv", "SYNB.csv"] {
+            let rows = reference(file);
+            let columns = IndicatorColumns::of(&reference_bars(&rows, 0), 5);
+            for (ours, place) in [(&columns.swing_high, 12), (&columns.swing_low, 13)] {
+                for i in 0..rows.len() {
+                    let theirs = i.checked_sub(5).map_or("", |j| &rows[j][place]);
+                    let theirs = (!theirs.is_empty()).then(|| price(theirs));
+                    let ours = ours.is_valid(i).then(|| Price(ours.value(i)));
+                    assert_eq!(ours, theirs, "{file} {} column {place}", rows[i][0]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernel_skips_what_is_no_number_but_lets_its_weight_fade() {
+        let x = Float64Array::from(vec![f64::NAN, 4.0, f64::NAN, 1.0]);
+        let mean = exponential_mean(&x, 1.0, 2);
+        // At the last value the old weight is a quarter, the new one a half.
+        let expected = (0.25 * 4.0 + 0.5 * 1.0) / 0.75;
+        assert!(mean.value(0).is_nan() && mean.value(1).is_nan() && mean.value(2).is_nan());
+        assert_eq!(mean.value(3), expected);
+    }
+
+    #[test]
+    fn a_day_without_volume_has_no_vwap() {
+        let rows = reference("SYNA.csv");
+        let mut bars = reference_bars(&rows[..2], 0);
+        bars[0].volume.0 = 0;
+        let columns = IndicatorColumns::of(&bars, 5);
+        assert!(columns.vwap.value(0).is_nan());
+        assert!(!columns.vwap.value(1).is_nan());
+    }
+}

@@ -194,3 +194,82 @@ fn size(config: &RunConfig, side: Side, close: f64, atr: f64) -> (Qty, Price, Pr
 fn paise(rupees: f64) -> Price {
     if rupees > 0.0 { Price::parse(&format!("{rupees:.2}")).unwrap_or_default() } else { Price(0) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backtest::testing::{price, reference, reference_bars, run_started, time};
+    use crate::domain::fact::margin_names;
+    use crate::domain::money::Cash;
+
+    /// The signals of a reference symbol.
+    fn signals_of(symbol: &str) -> Vec<Signal> {
+        let bars = reference_bars(&reference(&format!("{symbol}.csv")), 0);
+        let columns = IndicatorColumns::of(&bars, 5);
+        let config = run_started(&[symbol], &[]).config;
+        of(&config, &bars, &columns).into_iter().flatten().collect()
+    }
+
+    /// A swing can only block a signal, so those of the run that looks ahead are all here.
+    #[test]
+    fn every_signal_of_the_batch_run_is_a_causal_one_of_the_same_size() {
+        for symbol in ["SYNA", "SYNB"] {
+            let ours = signals_of(symbol);
+            let mut theirs: Vec<Vec<String>> =
+                reference("signals.csv").into_iter().filter(|row| row[0] == symbol).collect();
+            // Only the first signal of a bar counts.
+            theirs.dedup_by(|next, first| next[1] == first[1]);
+            assert!(theirs.len() > 40);
+            for row in theirs {
+                let signal = ours.iter().find(|signal| signal.bar_time == time(&row[1])).unwrap();
+                assert_eq!((signal.side.word(), signal.kind.word()), (&row[2][..], &row[3][..]));
+                let sized = (signal.price, signal.stop, signal.target, signal.quantity.to_string());
+                assert_eq!(sized, (price(&row[4]), price(&row[5]), price(&row[6]), row[7].clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn margins_have_their_names_and_none_is_negative() {
+        for signal in [signals_of("SYNA"), signals_of("SYNB")].concat() {
+            assert_eq!(signal.margins.len(), margin_names(signal.kind).len());
+            assert!(signal.margins.iter().all(|margin| *margin >= 0.0), "{signal:?}");
+        }
+    }
+
+    #[test]
+    fn history_makes_no_signal() {
+        let bars = reference_bars(&reference("SYNA.csv"), 0);
+        let columns = IndicatorColumns::of(&bars, 5);
+        let mut config = run_started(&["A"], &[]).config;
+        let all: Vec<Signal> = of(&config, &bars, &columns).into_iter().flatten().collect();
+        config.active_from = all[0].time;
+        let active: Vec<Signal> = of(&config, &bars, &columns).into_iter().flatten().collect();
+        assert_eq!(active, all[1..]);
+    }
+
+    #[test]
+    fn the_capital_caps_the_quantity() {
+        let mut config = run_started(&["A"], &[]).config;
+        config.execution.capital = Cash::from_rupees(1_000);
+        let (free, ..) = size(&config, Side::Buy, 10.0, 1.0);
+        let (capped, stop, target) = size(&config, Side::Sell, 10.03, 1.0);
+        assert_eq!((free, capped), (Qty(500), Qty(498)));
+        assert_eq!((stop, target), (price("11.03"), price("8.03")));
+    }
+
+    #[test]
+    fn an_unknown_range_gives_no_quantity() {
+        let config = run_started(&["A"], &[]).config;
+        for atr in [f64::NAN, 0.0] {
+            assert_eq!(size(&config, Side::Buy, 10.0, atr), (Qty::ZERO, Price(0), Price(0)));
+        }
+    }
+
+    #[test]
+    fn levels_are_rounded_from_the_exact_double() {
+        // 2.675 lies below, 0.125 exactly on the middle.
+        let rounded = [2.675, 0.125, 0.375, 0.004, -1.0].map(|level| paise(level).to_string());
+        assert_eq!(rounded, ["2.67", "0.12", "0.38", "0.00", "0.00"]);
+    }
+}
