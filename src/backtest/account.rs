@@ -134,15 +134,41 @@ impl Holding {
             Qty::ZERO
         };
         if closes != Qty::ZERO {
-            let share =
-                i128::from(self.cost.0) * i128::from(closes.0) / i128::from(self.quantity.0);
-            // `closes` and the position have opposite signs, so both terms are negative costs.
-            let released = Cash(i64::try_from(share).expect("a part of the cost is smaller"));
+            // Opposite signs: what is released has the sign of `closes` and lessens the cost.
+            let part = i128::from(self.cost.0) * i128::from(closes.0) / i128::from(self.quantity.0);
+            let released = Cash(i64::try_from(part).expect("a part of the cost is smaller"));
             self.realized = self.realized.minus(price.times(closes)).plus(released);
             self.cost = self.cost.plus(released);
         }
         let opens = Qty(signed.0 - closes.0);
         self.cost = self.cost.plus(price.times(opens));
         self.quantity = self.quantity.plus(signed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_that_close_take_their_part_of_the_cost() {
+        let mut holding = Holding::default();
+        let steps =
+            [(100, 1_000_000), (50, 1_030_000), (-60, 1_000_000), (-190, 990_000), (100, 0)].map(
+                |(shares, price)| {
+                    holding.trade(Qty(shares), Price(price));
+                    format!(
+                        "{} cost {} realized {}",
+                        holding.quantity, holding.cost, holding.realized
+                    )
+                },
+            );
+        insta::assert_snapshot!(steps.join("\n"), @r"
+        100 cost 10000.00 realized 0.00
+        150 cost 15150.00 realized 0.00
+        90 cost 9090.00 realized -60.00
+        -100 cost -9900.00 realized -240.00
+        0 cost 0.00 realized 9660.00
+        ");
     }
 }

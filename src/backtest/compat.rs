@@ -305,23 +305,21 @@ mod tests {
         fill   10:15 A SELL 60 @ 102.99 target
         day    2024-10-01 gross 178.00 fees 0.00 equity 100178.00
         ");
-        let held: Vec<(i64, String, String)> = outcome
+        let held = outcome
             .positions
             .iter()
-            .map(|held| (held.quantity.0, held.cost.to_string(), held.realized.to_string()))
-            .collect();
-        insta::assert_snapshot!(format!("{held:?}"), @r#"[(100, "10001.00", "0.00"), (60, "6000.60", "-0.80"), (0, "0.00", "178.00")]"#);
+            .map(|held| format!("{} cost {} realized {}", held.quantity, held.cost, held.realized));
+        insta::assert_snapshot!(held.collect::<Vec<_>>().join("\n"), @r"
+        100 cost 10001.00 realized 0.00
+        60 cost 6000.60 realized -0.80
+        0 cost 0.00 realized 178.00
+        ");
     }
 
     #[test]
     fn a_time_stop_comes_at_the_close() {
-        let scenario = rising().with(|config| config.strategy.time_stop_bars = 2).signal(
-            0,
-            "09:15",
-            Side::Sell,
-            "110",
-            "80",
-        );
+        let short = rising().signal(0, "09:15", Side::Sell, "110", "80");
+        let scenario = short.with(|config| config.strategy.time_stop_bars = 2);
         insta::assert_snapshot!(scenario.log(), @r"
         order  09:30 A SELL 100 entry
         order  10:00 A BUY 100 time-stop

@@ -327,24 +327,22 @@ fn exit_order(id: InstrumentId, open: &Open, reason: OrderReason, time: Timestam
 mod tests {
     use super::*;
     use crate::backtest::testing::{Scenario, date, price, rupees, session, time};
-    use crate::domain::config::FeePeriod;
+    use crate::domain::config::{FeePeriod, RunConfig};
     use crate::domain::money::Rate;
 
-    /// A complete quarter at 100, then a signal to buy 100 shares with a stop at 98 and a target
-    /// at 104.
+    /// A complete quarter at 100.
+    fn calm() -> Scenario {
+        Scenario::new().quiet(0, "09:15", "09:30", "100")
+    }
+
+    /// The same, then a signal to buy 100 shares with a stop at 98 and a target at 104.
     fn long() -> Scenario {
-        Scenario::new().quiet(0, "09:15", "09:30", "100").signal(0, "09:15", Side::Buy, "98", "104")
+        calm().signal(0, "09:15", Side::Buy, "98", "104")
     }
 
     /// The same the other way round.
     fn short() -> Scenario {
-        Scenario::new().quiet(0, "09:15", "09:30", "100").signal(
-            0,
-            "09:15",
-            Side::Sell,
-            "102",
-            "96",
-        )
+        calm().signal(0, "09:15", Side::Sell, "102", "96")
     }
 
     #[test]
@@ -454,9 +452,7 @@ mod tests {
 
     #[test]
     fn slippage_is_paid_at_market_and_stop_but_not_at_the_target() {
-        let slip = |config: &mut crate::domain::config::RunConfig| {
-            config.execution.slippage_ticks = 2;
-        };
+        let slip = |config: &mut RunConfig| config.execution.slippage_ticks = 2;
         let stopped = long().with(slip).minute(0, "09:30", "100 100 98 100");
         insta::assert_snapshot!(stopped.log(), @r"
         order  09:30 A BUY 100 entry
@@ -498,8 +494,7 @@ mod tests {
 
     #[test]
     fn levels_move_onto_the_grid_away_from_the_entry() {
-        let off_grid = Scenario::new()
-            .quiet(0, "09:15", "09:30", "100")
+        let off_grid = calm()
             .signal(0, "09:15", Side::Buy, "98.03", "103.96")
             .minute(0, "09:30", "100 103.95 98.05 100")
             .minute(0, "09:31", "100 104 99 100");
@@ -638,9 +633,10 @@ mod tests {
             .quiet(0, "09:31", "10:30", "100")
             .signal(0, "10:00", Side::Buy, "98", "104");
         scenario.run.sessions.push(session("2024-10-02"));
-        let scenario = scenario.quiet(0, "2024-10-02T09:15", "2024-10-02T09:31", "100").signal(
+        let next = "2024-10-02T09:15";
+        let scenario = scenario.quiet(0, next, "2024-10-02T09:31", "100").signal(
             0,
-            "2024-10-02T09:15",
+            next,
             Side::Buy,
             "98",
             "104",
@@ -670,13 +666,7 @@ mod tests {
         assert_eq!(reason(at("14:45", "15:00")), RejectReason::EntryCutoff);
         let none_left = long().with(|config| config.execution.trades_max = 0);
         assert_eq!(reason(none_left), RejectReason::TradesMax);
-        let no_stop = Scenario::new().quiet(0, "09:15", "09:30", "100").signal(
-            0,
-            "09:15",
-            Side::Buy,
-            "0",
-            "104",
-        );
+        let no_stop = calm().signal(0, "09:15", Side::Buy, "0", "104");
         assert_eq!(reason(no_stop), RejectReason::NoQuantity);
         let too_dear = long().with(|config| config.execution.capital = rupees(1_999));
         assert_eq!(reason(too_dear), RejectReason::Capital);

@@ -109,7 +109,7 @@ fn merge(
         let windows = hours.on(quarter.open.date()).iter();
         windows.filter(|window| window.minutes_shared(&quarter) > 0)
     };
-    let end = reaching().last().map_or(quarter.close, |window| window.close);
+    let end = reaching().next_back().map_or(quarter.close, |window| window.close);
     Bar15m {
         instrument,
         open_time: quarter.open,
