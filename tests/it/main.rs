@@ -1,4 +1,5 @@
 //! All integration tests in one binary: one link instead of many.
 
 mod core_stories;
+mod laws;
 mod world;
