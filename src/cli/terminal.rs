@@ -71,8 +71,10 @@ mod tests {
 
     #[test]
     fn lakhs_and_crores() {
-        assert_eq!([0, 999, 1_000, 99_999, 1_234_567, 123_456_789].map(grouped).join(" "),
-            "0 999 1,000 99,999 12,34,567 12,34,56,789");
+        assert_eq!(
+            [0, 999, 1_000, 99_999, 1_234_567, 123_456_789].map(grouped).join(" "),
+            "0 999 1,000 99,999 12,34,567 12,34,56,789"
+        );
         assert_eq!(rupees(Cash::parse("-123456.785").expect("an amount")), "₹ -1,23,456.79");
         assert_eq!(rupees(Cash(-49)), "₹ 0.00");
     }

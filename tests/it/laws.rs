@@ -14,6 +14,7 @@ use lockstep::driver::plan::session_ends;
 use lockstep::sources::columns::BarColumns;
 use lockstep::sources::sequencer::Sequencer;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -60,13 +61,15 @@ impl Shape {
         let first = date("2024-10-28");
         World::new()
             .with(|run| {
-                run.sessions = (0..self.days).map(|day| odd_session(first.plus_days(day))).collect();
+                run.sessions =
+                    (0..self.days).map(|day| odd_session(first.plus_days(day))).collect();
                 run.config.active_from = first.plus_days(self.warmup_days).start();
                 let strategy = &mut run.config.strategy;
                 strategy.first_bar = 15;
                 strategy.swing_period = self.swing_period;
                 strategy.time_stop_bars = self.time_stop;
-                strategy.reversion_k = 1.0;
+                strategy.reversion_k = 0.7;
+                strategy.adx_gate = 45.0;
                 let execution = &mut run.config.execution;
                 execution.profile = self.profile;
                 execution.daily_loss_max = Cash::from_rupees(self.daily_loss);
@@ -245,4 +248,88 @@ proptest! {
         prop_assert_eq!(&core.sessions, &oracle.sessions);
         prop_assert_eq!(&core.rejections, &oracle.rejections);
     }
+
+    #[test]
+    fn what_was_said_is_never_taken_back(shape in shapes(), cut in 0..2_000usize) {
+        let run = shape.run();
+        let columns = columns(&shape, &run);
+        let whole = inputs(&run, &columns);
+        let cut_time = time_of(&whole[cut % whole.len()]);
+        let known: Vec<BarColumns> =
+            (0..2).map(|id| known_at(&shape.rows(&run, id), cut_time)).collect();
+        let (early, late) = (backtest::run(&run, &known), backtest::run(&run, &columns));
+        prop_assert_eq!(until(&early, cut_time), until(&late, cut_time));
+        let part = inputs(&run, &known);
+        let same = whole.iter().zip(&part).take_while(|(a, b)| a == b).count();
+        prop_assert_eq!(&outputs(&run, &whole)[..same], &outputs(&run, &part)[..same]);
+    }
+}
+
+fn time_of(input: &Input) -> Timestamp {
+    match input {
+        Input::Bar(bar) => bar.close_time(),
+        Input::Watermark(time) => *time,
+        other => panic!("a replay hears no {other:?}"),
+    }
+}
+
+/// The rows that are known at `time`, in the order of the file.
+fn known_at(rows: &[Bar], time: Timestamp) -> BarColumns {
+    BarColumns::from_bars(rows.iter().filter(|bar| bar.close_time() <= time))
+}
+
+/// How much of an outcome is known at `time`, and that much of it.
+fn until(facts: &Outcome, time: Timestamp) -> Outcome {
+    let mut known = facts.clone();
+    known.bars.retain(|bar| bar.close_time <= time);
+    known.indicators.truncate(known.bars.len());
+    known.signals.retain(|signal| signal.time <= time);
+    known.fills.retain(|fill| fill.time < time);
+    let fills = known.fills.len();
+    known.positions.truncate(fills);
+    known.orders.clear();
+    known.rejections.clear();
+    known.halts.retain(|halt| halt.time <= time);
+    known.sessions.retain(|day| day.date < time.date());
+    known
+}
+
+/// The laws above prove nothing about what their histories never contain.
+#[test]
+fn the_made_up_histories_hold_every_kind_of_fact() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut seen = std::collections::BTreeMap::<String, u32>::new();
+    for _ in 0..150 {
+        let shape = shapes().new_tree(&mut runner).expect("shapes are never refused").current();
+        let run = shape.run();
+        let facts = facts(&outputs(&run, &inputs(&run, &columns(&shape, &run))));
+        let fills = facts.fills.iter().map(|fill| fill.reason.to_string());
+        let rejections = facts.rejections.iter().map(|rejection| rejection.reason.to_string());
+        let signals = facts.signals.iter().map(|signal| format!("{} {}", signal.side, signal.kind));
+        for word in fills.chain(rejections).chain(signals) {
+            *seen.entry(word).or_default() += 1;
+        }
+    }
+    let wanted = [
+        "entry",
+        "stop",
+        "target",
+        "time-stop",
+        "session-end",
+        "daily-loss",
+        "BUY TREND",
+        "SELL TREND",
+        "BUY REVERSION",
+        "SELL REVERSION",
+        "duplicate",
+        "outside-session",
+        "incomplete-bar",
+        "position-open",
+        "cooldown",
+        "entry-cutoff",
+        "trades-max",
+        "killed",
+    ];
+    let missing: Vec<&str> = wanted.into_iter().filter(|word| !seen.contains_key(*word)).collect();
+    assert!(missing.is_empty(), "never seen: {missing:?} in {seen:?}");
 }

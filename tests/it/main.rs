@@ -2,4 +2,5 @@
 
 mod core_stories;
 mod laws;
+mod reference;
 mod world;
