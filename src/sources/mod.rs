@@ -2,6 +2,8 @@
 //!
 //! - [`columns`] minute bars of one instrument, column by column
 //! - [`market`] what is known about the market: trading days, instruments, charges
+//! - [`synthetic`] made-up minute bars to try things with
 
 pub mod columns;
 pub mod market;
+pub mod synthetic;
