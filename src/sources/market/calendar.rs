@@ -374,7 +374,8 @@ mod tests {
             ("specials", "[{ date = 2024-01-27, kind = \"split\", windows = [] }]"),
             (
                 "specials",
-                "[{ date = 2024-03-02, kind = \"split\", windows = [\"11:30-12:30\", \"09:15-10:00\"] }]",
+                "[{ date = 2024-03-02, kind = \"split\", \
+                 windows = [\"11:30-12:30\", \"09:15-10:00\"] }]",
             ),
             ("own_hours", "[{ date = 2024-01-26, key = \"k\", windows = [\"10:00-15:30\"] }]"),
         ];

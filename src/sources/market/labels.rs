@@ -33,8 +33,8 @@ impl Market {
     /// Whether `label` is a wrong name for `key` on the day `on`.
     ///
     /// A label is right if it equals the symbol, or if it and the company's name contain each other
-    /// word by word; letter case, punctuation and words like Ltd do not count. Nothing is said about
-    /// a key that the master does not list on that day, or about a label without words.
+    /// word by word; letter case, punctuation and words like Ltd do not count. Nothing is said
+    /// about a key that the master does not list on that day, or about a label without words.
     pub fn disagreement(&self, key: &str, label: &str, on: Date) -> Option<Disagreement> {
         let instrument = self.instrument(key)?;
         let listing = instrument.at(on)?;

@@ -238,7 +238,8 @@ mod tests {
         };
         let listings: Vec<String> = listings.iter().map(listed).collect();
         let text = format!(
-            "version = \"test\"\n[[instrument]]\nisin = \"{isin}\"\nkey = \"{key}\"\nlistings = [\n{}]",
+            "version = \"test\"\n[[instrument]]\nisin = \"{isin}\"\nkey = \"{key}\"\n\
+             listings = [\n{}]",
             listings.join(",\n")
         );
         let file = File { name: Path::new("i.toml"), text: &text };

@@ -1,17 +1,17 @@
 //! What is known about the market: its trading days, its instruments, its charges. All of it is
 //! data in the top-level folder `market/`, dated and with sources, and is built into the program.
 //!
-//! - [`calendar`] trading days
-//! - [`master`] instruments, with what they were called when, and their corporate actions
-//! - [`labels`] whether a user's name for a key is the right one
-//! - [`fees`] charges
-//! - [`error`] what can be wrong with the files
+//! - `calendar` trading days
+//! - `master` instruments, with what they were called when, and their corporate actions
+//! - `labels` whether a user's name for a key is the right one
+//! - `fees` charges
+//! - `error` what can be wrong with the files
 
 mod calendar;
-pub mod error;
+mod error;
 mod fees;
-pub mod labels;
-pub mod master;
+mod labels;
+mod master;
 mod text;
 
 use std::path::Path;
