@@ -3,5 +3,7 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+pub mod diff;
 pub mod exit;
 pub mod failure;
+pub mod golden;

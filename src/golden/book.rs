@@ -362,3 +362,133 @@ impl Cells {
 fn show(value: f64) -> String {
     if value.is_nan() { "nan".to_string() } else { value.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{self, TATA, at, facts, folded};
+    use super::*;
+    use crate::domain::event::Derived;
+
+    fn csv(table: &Table) -> String {
+        String::from_utf8(table.to_csv()).unwrap()
+    }
+
+    #[test]
+    fn a_fold_and_the_oracle_write_the_same_book() {
+        let facts = facts();
+        let (folded, whole) = (folded(&facts.run, &facts.steps()), facts.book());
+        for kind in TableKind::ALL {
+            assert_eq!(csv(folded.table(kind)), csv(whole.table(kind)));
+        }
+        assert_eq!(folded.inputs, whole.inputs);
+        assert_eq!(folded.bars.rows.len(), 6, "the warm-up is no part of the book");
+        assert_ne!(folded.bars.rows[0].event, EventId::NONE);
+    }
+
+    #[test]
+    fn instruments_may_be_interleaved_in_any_way() {
+        let (one, mut other) = (facts(), facts());
+        other.minutes.sort_by_key(|bar| (bar.instrument, bar.open_time));
+        assert_eq!(one.book(), other.book());
+    }
+
+    #[test]
+    fn the_book_as_text() {
+        let mut facts = facts();
+        facts.minutes.retain(|bar| bar.open_time != at("2024-11-04T09:31"));
+        let Book { bars, signals, fills, .. } = facts.book();
+        let bars: Vec<_> = csv(&bars).lines().take(4).map(str::to_string).collect();
+        insta::assert_snapshot!(bars.join("\n"), @"
+        time,known,key,open,high,low,close,volume,minutes,expected,ema20,ema50,atr,adx,vwap,vol_z,swing_high,swing_low,check
+        2024-11-04T09:15,2024-11-04T09:30,NSE_EQ|INE118H01025,962.25,963.32,962.20,963.26,16365,15,15,963.16,963.06,nan,33.333333333333336,953.7227722772277,0,963.32,,cfdf667a15629820ca15f68d2170cda238a9f0604c63729596c7051a068b
+        2024-11-04T09:15,2024-11-04T09:30,NSE_EQ|INE155A01022,1062.25,1063.32,1062.20,1063.26,16365,15,15,1063.16,1063.06,nan,33.333333333333336,1052.7326732673266,0,1063.32,,5f18719400828648e233358443ea6959e30f6eb644cd555cb320b2f1ecb9
+        2024-11-04T09:30,2024-11-04T09:45,NSE_EQ|INE118H01025,962.40,963.47,962.35,963.41,16365,15,15,963.31,963.2099999999999,nan,33.333333333333336,953.8712871287129,0,963.47,,b443----293e9ee84473fc3cd00258e8d7bc27352626dcee4451cec01ce2
+        ");
+        insta::assert_snapshot!(csv(&signals), @"
+        time,known,key,symbol,side,type,price,quantity,stop,target,atr,vwap_dist,ema_slope,atr_pct,adx,vol_z,margins,signal_id
+        2024-11-04T09:30,2024-11-04T09:45,NSE_EQ|INE155A01022,TATAMOTORS,BUY,TREND,974.50,40,962.00,999.50,12.5,0.001,0.0000001,0.012827090815802977,33.333333333333336,0,9.6;0.1;2;0.05,b1ee9b5dedb542a9a8c0f68b1536beb4
+        ");
+        insta::assert_snapshot!(csv(&fills), @"
+        time,key,symbol,side,quantity,price,fee,reason,signal_id
+        2024-11-04T09:45,NSE_EQ|INE155A01022,TATAMOTORS,BUY,40,974.55,21.1234,entry,b1ee9b5dedb542a9a8c0f68b1536beb4
+        2024-11-04T09:53,NSE_EQ|INE155A01022,TATAMOTORS,SELL,40,962.00,21.1234,stop,b1ee9b5dedb542a9a8c0f68b1536beb4
+        ");
+    }
+
+    #[test]
+    fn a_bar_that_the_core_refused_is_not_accepted() {
+        let facts = facts();
+        let clean = folded(&facts.run, &facts.steps());
+        let mut steps = facts.steps();
+        let twin = Bar { close: Price(1), ..facts.minutes[40] };
+        let refusal = |reason| Derived {
+            cause: 0,
+            output: Output::Rejection(Rejection {
+                instrument: twin.instrument,
+                time: twin.open_time,
+                reason,
+            }),
+        };
+        let place = steps.iter().position(|(input, _)| *input == Input::Bar(facts.minutes[40]));
+        let place = place.unwrap() + 1;
+        steps.insert(place, (Input::Bar(twin), vec![refusal(RejectReason::Duplicate)]));
+        assert_eq!(folded(&facts.run, &steps).inputs, clean.inputs);
+        // A rejection that withdraws an order says nothing about the bar of its step.
+        steps[place].1 = vec![refusal(RejectReason::DailyLoss)];
+        assert_ne!(folded(&facts.run, &steps).inputs, clean.inputs);
+    }
+
+    #[test]
+    fn minutes_made_of_ticks_count() {
+        let facts = facts();
+        let mut steps = facts.steps();
+        for (input, outputs) in &mut steps {
+            if let Input::Bar(bar) = *input {
+                *input = Input::Watermark(bar.close_time());
+                outputs.push(Derived { cause: 0, output: Output::Bar1m(bar) });
+            }
+        }
+        assert_eq!(folded(&facts.run, &steps).bars.to_csv(), facts.book().bars.to_csv());
+    }
+
+    #[test]
+    fn a_minute_of_the_next_bar_may_come_before_the_watermark() {
+        let facts = facts();
+        let mut steps = facts.steps();
+        let watermark = Input::Watermark(at("2024-11-04T09:30"));
+        let place = steps.iter().position(|(input, _)| *input == watermark).unwrap();
+        steps.swap(place, place + 1);
+        assert_eq!(folded(&facts.run, &steps).bars.to_csv(), facts.book().bars.to_csv());
+    }
+
+    #[test]
+    fn every_field_of_every_minute_is_in_the_check() {
+        let changes: [fn(&mut Bar); 5] = [
+            |bar| bar.open.0 += 1,
+            |bar| bar.high.0 += 1,
+            |bar| bar.low.0 += 1,
+            |bar| bar.close.0 += 1,
+            |bar| bar.volume.0 += 1,
+        ];
+        let golden = facts().book();
+        for change in changes {
+            for minute in 0..45 {
+                let mut facts = facts();
+                let time = at("2024-11-04T09:15").plus_minutes(minute).to_string();
+                change(facts.minute(TATA, &time));
+                assert_ne!(facts.book().bars, golden.bars, "{time}");
+                assert_ne!(facts.book().inputs, golden.inputs, "{time}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bar_without_its_indicators_is_kept_and_differs() {
+        let mut facts = facts();
+        facts.indicators.pop();
+        let bars = facts.book().bars;
+        assert_eq!(bars.rows.len(), 6);
+        assert_eq!(bars.cell(&bars.rows[5], "ema20"), "");
+        assert_ne!(bars, fixture::facts().book().bars);
+    }
+}

@@ -22,6 +22,8 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
     /// Whether both books were made of the same accepted minutes. True where it is not known.
     pub same_inputs: bool,
+    /// Whether the golden's files are those that were accepted. True for a book in memory.
+    pub golden_is_intact: bool,
     /// The last row before the first difference.
     pub last_equal: Option<LastEqual>,
     /// The minute of trading behind the first difference.
@@ -115,7 +117,7 @@ pub struct LastEqual {
 impl Comparison {
     /// Whether nothing differs.
     pub fn is_same(&self) -> bool {
-        self.differences.is_empty() && self.same_inputs
+        self.differences.is_empty() && self.same_inputs && self.golden_is_intact
     }
 }
 
@@ -175,6 +177,7 @@ pub fn compare_tables(
         minute_behind: differences.first().and_then(|first| minute_behind(first, golden, replay)),
         differences,
         same_inputs: true,
+        golden_is_intact: true,
         notes: Vec::new(),
     })
 }
@@ -297,4 +300,168 @@ fn fields(kind: TableKind, golden: &Row, replay: &Row) -> Vec<Field> {
 
 fn time_of(table: &Table, row: &Row) -> Timestamp {
     Timestamp::parse(table.cell(row, "time")).unwrap_or(row.known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{self, Facts, TATA, at, facts, folded, price};
+    use super::*;
+    use crate::domain::fact::OrderReason;
+    use crate::golden::minute::Trace;
+    use proptest::prelude::*;
+
+    fn against_golden(change: impl FnOnce(&mut Facts)) -> Comparison {
+        let (golden, mut facts) = (fixture::facts().book(), facts());
+        change(&mut facts);
+        compare(&golden, &folded(&facts.run, &facts.steps())).unwrap()
+    }
+
+    fn kinds(comparison: &Comparison) -> Vec<(TableKind, &'static str)> {
+        comparison.differences.iter().map(|found| (found.table, found.kind.word())).collect()
+    }
+
+    #[test]
+    fn the_same_facts_are_the_same() {
+        let comparison = against_golden(|_| {});
+        assert!(comparison.is_same());
+        assert_eq!(comparison.last_equal, None);
+        assert_eq!(comparison.counts.iter().map(|c| c.equal).collect::<Vec<_>>(), [6, 1, 2]);
+    }
+
+    #[test]
+    fn agreement_about_nothing_is_an_error() {
+        let empty = Facts { bars: vec![], signals: vec![], fills: vec![], ..facts() }.book();
+        assert!(matches!(compare(&empty, &empty), Err(Error::NothingCompared)));
+        let full = facts().book();
+        assert!(!compare(&empty, &full).unwrap().is_same());
+        let no_fills = Facts { fills: vec![], ..facts() }.book();
+        let only_fills = compare_tables(&no_fills, &no_fills, &[TableKind::Fills]);
+        assert!(matches!(only_fills, Err(Error::NothingCompared)));
+    }
+
+    #[test]
+    fn causes_come_first() {
+        let comparison = against_golden(|facts| {
+            facts.fills[0].price = price("974.60");
+            facts.signals[0].price = price("974.60");
+            let place = facts.place(TATA, "2024-11-04T09:30");
+            facts.bars[place].close = price("974.60");
+        });
+        use TableKind::{Bars, Fills, Signals};
+        assert_eq!(kinds(&comparison), [(Bars, "field"), (Signals, "field"), (Fills, "field")]);
+        let last = comparison.last_equal.unwrap();
+        assert_eq!((last.table, last.time), (Bars, at("2024-11-04T09:30")), "the other instrument");
+        assert_ne!(last.event, EventId::NONE, "the fold knows its events");
+    }
+
+    #[test]
+    fn a_changed_minute_is_named_even_where_the_bar_stays() {
+        let comparison = against_golden(|facts| {
+            facts.minute(TATA, "2024-11-04T09:37").close.0 += 100;
+        });
+        let DifferenceKind::Fields(fields) = &comparison.differences[0].kind else { panic!() };
+        assert_eq!(fields.iter().map(|field| field.name).collect::<Vec<_>>(), ["check"]);
+        let minute = comparison.minute_behind.unwrap();
+        assert_eq!(minute.open_time, at("2024-11-04T09:37"));
+        assert!(matches!(minute.trace, Trace::Changed { others: 0, .. }));
+    }
+
+    #[test]
+    fn a_missing_minute_is_named() {
+        let comparison = against_golden(|facts| {
+            facts.minutes.retain(|bar| bar.open_time != at("2024-11-04T09:31"));
+        });
+        let minute = comparison.minute_behind.unwrap();
+        assert_eq!(minute.open_time, at("2024-11-04T09:31"));
+        assert!(matches!(minute.trace, Trace::Changed { golden: Some(_), replay: None, .. }));
+    }
+
+    #[test]
+    fn a_price_that_a_bar_has_wrong_is_traced_to_the_minute_that_printed_it() {
+        let traced = |change: fn(&mut crate::domain::fact::Bar15m)| {
+            let comparison = against_golden(|facts| {
+                let place = facts.place(TATA, "2024-11-04T09:30");
+                change(&mut facts.bars[place]);
+            });
+            comparison.minute_behind.map(|minute| minute.open_time)
+        };
+        assert_eq!(traced(|bar| bar.open.0 += 1), Some(at("2024-11-04T09:30")));
+        assert_eq!(traced(|bar| bar.close.0 += 1), Some(at("2024-11-04T09:44")));
+        assert_eq!(traced(|bar| bar.high.0 += 1), None);
+    }
+
+    #[test]
+    fn behind_a_signal_is_the_close_of_its_bar_and_behind_a_fill_its_minute() {
+        let behind = |change: fn(&mut Facts)| against_golden(change).minute_behind.unwrap();
+        let signal = behind(|facts| facts.signals[0].stop = price("1.00"));
+        assert_eq!(signal.open_time, at("2024-11-04T09:44"));
+        let entry = behind(|facts| facts.fills[0].price = price("1.00"));
+        assert_eq!((entry.open_time, entry.trace), (at("2024-11-04T09:45"), Trace::Opening));
+        let stop = behind(|facts| facts.fills[1].price = price("1.00"));
+        assert_eq!((stop.open_time, stop.trace), (at("2024-11-04T09:52"), Trace::Touched));
+        // A stop at the open of a minute that changed: the check digits know better.
+        let gap = behind(|facts| {
+            facts.fills[1].price = price("1.00");
+            facts.minute(TATA, "2024-11-04T09:53").open.0 += 1;
+        });
+        assert_eq!(gap.open_time, at("2024-11-04T09:53"));
+    }
+
+    #[test]
+    fn a_warm_up_that_changed_is_a_difference_though_every_row_agrees() {
+        let comparison = against_golden(|facts| {
+            facts.minute(TATA, "2024-11-01T15:20").volume.0 += 1;
+        });
+        assert!(comparison.differences.is_empty());
+        assert!(!comparison.is_same());
+        assert_eq!(comparison.notes.len(), 1);
+    }
+
+    #[test]
+    fn equal_identities_are_paired_in_order() {
+        let comparison = against_golden(|facts| {
+            let twin = facts.fills[1];
+            facts.fills.push(twin);
+            facts.fills[2].price = price("961.00");
+        });
+        assert_eq!(kinds(&comparison), [(TableKind::Fills, "extra")]);
+        assert_eq!(comparison.differences[0].cells.get(5), Some("961.00"));
+        assert_eq!(comparison.differences[0].line, 3, "after the last line of the golden");
+        let moved = against_golden(|facts| facts.fills[1].reason = OrderReason::Target);
+        let words: Vec<_> = moved.differences.iter().map(|found| found.kind.word()).collect();
+        assert_eq!(words, ["missing", "extra"]);
+    }
+
+    proptest! {
+        /// Any one cell of a book that changes is found, and it is the only difference.
+        #[test]
+        fn one_changed_cell_is_one_difference(table in 0..3_usize, row in 0..6_usize, column in 0..19_usize) {
+            let golden = facts().book();
+            let mut replay = golden.clone();
+            let kind = TableKind::ALL[table];
+            let rows = match kind {
+                TableKind::Bars => &mut replay.bars.rows,
+                TableKind::Signals => &mut replay.signals.rows,
+                TableKind::Fills => &mut replay.fills.rows,
+            };
+            let (row, column) = (row % rows.len(), column % kind.columns().len());
+            let name = kind.columns()[column];
+            let changed = rows[row].cells.iter().enumerate().map(|(place, cell)| {
+                if place == column { format!("{cell}0") } else { cell.to_string() }
+            });
+            rows[row].cells = changed.collect();
+            let comparison = compare(&golden, &replay).unwrap();
+            if kind.identity().contains(&name) {
+                prop_assert_eq!(comparison.differences.len(), 2);
+            } else {
+                prop_assert_eq!(comparison.differences.len(), 1);
+                let DifferenceKind::Fields(fields) = &comparison.differences[0].kind else {
+                    return Err(TestCaseError::fail("a changed field is a field that differs"));
+                };
+                prop_assert_eq!(fields.len(), 1);
+                prop_assert_eq!(fields[0].name, name);
+                prop_assert_eq!(comparison.differences[0].line, row as u64 + 2);
+            }
+        }
+    }
 }

@@ -85,3 +85,24 @@ impl fmt::Display for Digest {
         writeln!(f, "inputs {}\nrows {bars} {signals} {fills}", self.inputs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::facts;
+    use super::*;
+
+    #[test]
+    fn a_digest_survives_its_file_and_names_a_broken_line() {
+        let digest = Digest::of(&facts().book()).unwrap();
+        let text = digest.to_string();
+        assert_eq!(Digest::parse(&text, Path::new(FILE)).unwrap(), digest);
+        let broken = |from: &str, to: &str| {
+            let text = text.replace(from, to);
+            Digest::parse(&text, Path::new(FILE)).unwrap_err().to_string()
+        };
+        insta::assert_snapshot!(broken("inputs ", "inputs x"), @"read digest, line 4: expected 64 hexadecimal digits");
+        insta::assert_snapshot!(broken("signals", "signal"), @"read digest, line 2: expected 'signals …'");
+        insta::assert_snapshot!(broken("rows 6", "rows six"), @"read digest, line 5: expected three counts");
+        insta::assert_snapshot!(broken("rows", "row"), @"read digest, line 5: expected 'rows …'");
+    }
+}

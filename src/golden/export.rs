@@ -21,6 +21,7 @@ pub fn json(comparison: &Comparison, labels: &Labels, diffs_max: usize) -> Value
     json!({
         "same": comparison.is_same(),
         "same_inputs": comparison.same_inputs,
+        "golden_is_intact": comparison.golden_is_intact,
         "golden": labels.golden,
         "replay": labels.replay,
         "place": labels.place.display().to_string(),
@@ -98,4 +99,99 @@ pub fn csv(comparison: &Comparison, diffs_max: usize) -> String {
     }
     let bytes = writer.into_inner().expect(into_memory);
     String::from_utf8(bytes).expect("all cells are text")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::compare::compare;
+    use super::super::fixture::{facts, folded, price};
+    use super::*;
+
+    fn two_differences() -> Comparison {
+        let (golden, mut facts) = (facts().book(), facts());
+        facts.signals[0].price = price("975.00");
+        facts.fills.pop();
+        compare(&golden, &folded(&facts.run, &facts.steps())).unwrap()
+    }
+
+    #[test]
+    fn as_json() {
+        let place = Path::new("golden/sample");
+        let (golden, replay) = ("golden", "replay");
+        let labels = Labels { place, has_files: true, golden, replay, help: &[] };
+        let json = json(&two_differences(), &labels, 1);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @r#"
+        {
+          "differences": [
+            {
+              "event": "135.5",
+              "fields": [
+                {
+                  "golden": "974.50",
+                  "name": "price",
+                  "replay": "975.00"
+                }
+              ],
+              "key": "NSE_EQ|INE155A01022",
+              "kind": "field",
+              "known": "2024-11-04T09:45",
+              "known_utc": "2024-11-04T04:15Z",
+              "line": 2,
+              "table": "signals",
+              "time": "2024-11-04T09:30",
+              "time_utc": "2024-11-04T04:00Z"
+            }
+          ],
+          "differences_total": 2,
+          "golden": "golden",
+          "golden_is_intact": true,
+          "last_equal": {
+            "event": "135.3",
+            "key": "NSE_EQ|INE155A01022",
+            "line": 5,
+            "table": "bars_15m",
+            "time": "2024-11-04T09:30",
+            "time_utc": "2024-11-04T04:00Z"
+          },
+          "minute_behind": {
+            "time": "2024-11-04T09:44",
+            "time_utc": "2024-11-04T04:14Z",
+            "what": "close 1063.41"
+          },
+          "notes": [],
+          "place": "golden/sample",
+          "replay": "replay",
+          "same": false,
+          "same_inputs": true,
+          "tables": {
+            "bars_15m": {
+              "equal": 6,
+              "golden": 6,
+              "replay": 6
+            },
+            "fills": {
+              "equal": 1,
+              "golden": 2,
+              "replay": 1
+            },
+            "signals": {
+              "equal": 0,
+              "golden": 1,
+              "replay": 1
+            }
+          }
+        }
+        "#);
+    }
+
+    #[test]
+    fn as_csv() {
+        insta::assert_snapshot!(csv(&two_differences(), 9), @"
+        table,line,kind,time,key,field,golden,replay
+        signals,2,field,2024-11-04T09:30,NSE_EQ|INE155A01022,price,974.50,975.00
+        fills,3,missing,2024-11-04T09:53,NSE_EQ|INE155A01022,,,
+        ");
+    }
 }

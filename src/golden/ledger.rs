@@ -145,7 +145,27 @@ mod tests {
         let one = with_entry("# keep me", &first, None, &old);
         let two = with_entry(&one, &second, Some(old.root()), &new);
         assert!(two.starts_with(&one));
-        insta::assert_snapshot!(two, @"");
+        insta::assert_snapshot!(two, @r#"
+        # keep me
+
+        [[accepted]]
+        date = "2026-11-23"
+        by = "asha"
+        reason = "the first golden"
+        after = "b519263e8502dcf72922b437b352be808da068b4b3e70b51ddc644f669d47089"
+        bars_15m = 4
+        signals = 2
+        fills = 1
+
+        [[accepted]]
+        date = "2026-11-24"
+        reason = 'one "bar" more'
+        before = "b519263e8502dcf72922b437b352be808da068b4b3e70b51ddc644f669d47089"
+        after = "b9c809bdba399fabaa1ad93c95b444034e1e0fbf3a6041c87c6fd012673b86ce"
+        bars_15m = 5
+        signals = 2
+        fills = 1
+        "#);
         let entries = parse(&two, Path::new(FILE)).unwrap();
         assert_eq!(entries[1].before.as_ref(), Some(&entries[0].after));
         assert_eq!(entries[1].reason, "one \"bar\" more");
@@ -154,6 +174,6 @@ mod tests {
     #[test]
     fn a_broken_ledger_is_reported_with_its_line() {
         let error = parse("[[accepted]]\ndate = 5\n", Path::new(FILE)).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"read accepted.toml, line 2: invalid type: integer `5`, expected a string");
     }
 }

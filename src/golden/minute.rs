@@ -5,7 +5,7 @@
 use crate::domain::time::{MINUTE_US, Timestamp};
 
 use super::book::{Book, NO_MINUTE, SLOTS};
-use super::compare::{Difference, DifferenceKind};
+use super::compare::{Difference, DifferenceKind, Field};
 use super::table::{Row, TableKind};
 
 /// A minute of trading and what it has to do with a difference.
@@ -26,6 +26,8 @@ pub enum Trace {
         golden: Option<String>,
         /// Its check digits in the replay, if the replay has it.
         replay: Option<String>,
+        /// The field of the bar that the minute printed, with the replay's value, if it differs.
+        printed: Option<(&'static str, String)>,
         /// How many other minutes of the bar are not the same.
         others: usize,
     },
@@ -41,21 +43,19 @@ impl Trace {
     /// The trace in words, with the names of the two sides.
     pub fn words(&self, golden: &str, replay: &str) -> String {
         match self {
-            Trace::Changed { golden: ours, replay: theirs, others } => {
-                let what = match (ours, theirs) {
-                    (Some(ours), Some(theirs)) => {
-                        format!("check {ours} in {golden}, {theirs} in {replay}")
-                    }
-                    (Some(ours), None) => format!("check {ours} in {golden}, absent in {replay}"),
-                    (None, Some(theirs)) => {
-                        format!("absent in {golden}, check {theirs} in {replay}")
-                    }
-                    (None, None) => format!("absent in {golden} and in {replay}"),
+            Trace::Changed { golden: ours, replay: theirs, printed, others } => {
+                let digits = |name: &str, check: &Option<String>| match check {
+                    Some(check) => format!("check {check} in {name}"),
+                    None => format!("absent in {name}"),
                 };
-                match others {
-                    0 => what,
-                    _ => format!("{what}; so are {others} more of the bar"),
+                let mut what = format!("{}, {}", digits(golden, ours), digits(replay, theirs));
+                if let Some((field, value)) = printed {
+                    what = format!("{field} {value}; {what}");
                 }
+                if *others > 0 {
+                    what.push_str(&format!("; {others} more of the bar differ"));
+                }
+                what
             }
             Trace::Printed(field, value) => format!("{field} {value}"),
             Trace::Opening => "the fill is at its open".to_string(),
@@ -117,26 +117,37 @@ impl<'a> Sides<'a> {
         let open_time = minutes.next()?;
         let digits = |book| self.check(book, open_time).map(str::to_string);
         let (golden, replay) = (digits(self.golden), digits(self.replay));
-        let trace = Trace::Changed { golden, replay, others: minutes.count() };
+        let others = minutes.count();
+        let trace = Trace::Changed { golden, replay, printed: None, others };
         Some(MinuteBehind { open_time, trace })
     }
 
     fn behind_bar(&self, difference: &Difference) -> Option<MinuteBehind> {
         let minutes = || (0..SLOTS).map(|slot| difference.time.plus_minutes(slot as i64));
-        if let Some(changed) = self.changed(minutes()) {
-            return Some(changed);
-        }
-        let DifferenceKind::Fields(fields) = &difference.kind else { return None };
-        let field = fields.first()?;
         let traded = |minute: &Timestamp| self.check(self.replay, *minute).is_some();
-        let open_time = match field.name {
-            "open" => minutes().find(traded)?,
-            // Where in the bar an extreme was printed is not part of a book.
-            "high" | "low" => return None,
-            _ => minutes().rev().find(traded)?,
+        let fields = match &difference.kind {
+            DifferenceKind::Fields(fields) => fields.as_slice(),
+            DifferenceKind::Missing | DifferenceKind::Extra => &[],
         };
-        let trace = Trace::Printed(field.name, field.replay.clone());
-        Some(MinuteBehind { open_time, trace })
+        // Where in the bar an extreme was printed is not part of a book.
+        let printer_of = |field: &Field| match field.name {
+            "open" => minutes().find(traded),
+            "high" | "low" => None,
+            _ => minutes().rev().find(traded),
+        };
+        let Some(mut changed) = self.changed(minutes()) else {
+            let field = fields.first()?;
+            let trace = Trace::Printed(field.name, field.replay.clone());
+            return Some(MinuteBehind { open_time: printer_of(field)?, trace });
+        };
+        if let Trace::Changed { printed, .. } = &mut changed.trace {
+            let prices = fields.iter().filter(|field| matches!(field.name, "open" | "close"));
+            *printed = prices
+                .filter(|field| printer_of(field) == Some(changed.open_time))
+                .map(|field| (field.name, field.replay.clone()))
+                .next();
+        }
+        Some(changed)
     }
 
     /// A signal is made at the close of its bar, so by the bar's last minute.

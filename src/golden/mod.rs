@@ -16,6 +16,8 @@ pub mod compare;
 pub mod digest;
 pub mod error;
 pub mod export;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod ledger;
 pub mod minute;
 pub mod render;

@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::book::Book;
+use super::compare::{Comparison, compare};
 use super::digest::{self, Digest};
 use super::error::Error;
 use super::ledger::{self, Acceptance};
@@ -76,26 +77,49 @@ impl fmt::Display for Problem {
 pub fn load(dir: &Path) -> Result<Golden, Error> {
     let path = dir.join(digest::FILE);
     let digest = Digest::parse(&read_text(&path)?, &path)?;
+    let (mut book, hashes) = load_tables(dir)?;
     let mut problems = Vec::new();
-    let mut table = |kind: TableKind| {
-        let path = dir.join(kind.file());
-        let bytes = fs::read(&path).map_err(Error::io(&path))?;
-        let found = blake3::hash(&bytes).to_hex().to_string();
-        let digest = digest.tables[kind as usize].clone();
-        if digest != found {
-            problems.push(Problem::EditedByHand { file: kind.file(), digest, found });
+    for (kind, (accepted, found)) in TableKind::ALL.iter().zip(digest.tables.iter().zip(hashes)) {
+        if *accepted != found {
+            let (file, digest) = (kind.file(), accepted.clone());
+            problems.push(Problem::EditedByHand { file, digest, found });
         }
-        Table::from_csv(kind, &bytes, &path)
-    };
-    let [bars, signals, fills] = TableKind::ALL.map(&mut table);
-    let book =
-        Book { bars: bars?, signals: signals?, fills: fills?, inputs: Some(digest.inputs.clone()) };
+    }
     let path = dir.join(ledger::FILE);
     let accepted = ledger::parse(&read_text(&path)?, &path)?;
     if accepted.last().is_none_or(|entry| entry.after != digest.root()) {
         problems.push(Problem::NotAccepted);
     }
+    book.inputs = Some(digest.inputs);
     Ok(Golden { book, problems })
+}
+
+/// Reads the three tables of a directory, with the BLAKE3 of each file.
+///
+/// # Errors
+/// When a file is missing or is not that table.
+pub fn load_tables(dir: &Path) -> Result<(Book, [String; 3]), Error> {
+    let read = |kind: TableKind| {
+        let path = dir.join(kind.file());
+        let bytes = fs::read(&path).map_err(Error::io(&path))?;
+        let table = Table::from_csv(kind, &bytes, &path)?;
+        Ok((table, blake3::hash(&bytes).to_hex().to_string()))
+    };
+    let [bars, signals, fills] = TableKind::ALL.map(read);
+    let ((bars, a), (signals, b), (fills, c)) = (bars?, signals?, fills?);
+    Ok((Book { bars, signals, fills, inputs: None }, [a, b, c]))
+}
+
+/// Compares the golden in `dir` with a replay. What is wrong with the golden's files becomes notes.
+///
+/// # Errors
+/// When the golden cannot be read, or both are empty.
+pub fn judge(dir: &Path, replay: &Book) -> Result<Comparison, Error> {
+    let golden = load(dir)?;
+    let mut comparison = compare(&golden.book, replay)?;
+    comparison.golden_is_intact = golden.problems.is_empty();
+    comparison.notes.extend(golden.problems.iter().map(Problem::to_string));
+    Ok(comparison)
 }
 
 /// Writes a golden and adds to its ledger. Returns its digest.
@@ -220,4 +244,146 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let _ = fs::remove_file(&new);
         Error::io(path)(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{facts, price};
+    use super::*;
+    use crate::domain::time::Date;
+    use tempfile::TempDir;
+
+    fn acceptance(reason: &str) -> Acceptance {
+        let today = Date::from_ymd(2026, 11, 23).unwrap();
+        Acceptance::new(today, Some("asha".to_string()), reason, None).unwrap()
+    }
+
+    /// `replays/sample` with its golden in `golden/sample`.
+    fn house() -> TempDir {
+        let house = tempfile::tempdir().unwrap();
+        let case = house.path().join("replays/sample");
+        fs::create_dir_all(&case).unwrap();
+        fs::write(case.join(CASE_FILE), "").unwrap();
+        save(&house.path().join("golden/sample"), &facts().book(), &acceptance("first")).unwrap();
+        house
+    }
+
+    fn problems(house: &TempDir) -> String {
+        let stock = status(&house.path().join("replays"), &house.path().join("golden")).unwrap();
+        let mut text = String::new();
+        for case in stock {
+            for problem in &case.problems {
+                text.push_str(&format!("{}: {problem}\n", case.case));
+            }
+        }
+        text.replace(&house.path().display().to_string(), "HOUSE")
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let house = house();
+        let golden = load(&house.path().join("golden/sample")).unwrap();
+        assert_eq!(golden.problems, []);
+        assert!(compare(&golden.book, &facts().book()).unwrap().is_same());
+        assert_eq!(problems(&house), "");
+    }
+
+    #[test]
+    fn accepting_again_replaces_the_tables_and_adds_to_the_ledger() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let mut changed = facts();
+        changed.signals[0].price = price("975.00");
+        let old = Digest::of(&facts().book()).unwrap();
+        let new = save(&dir, &changed.book(), &acceptance("price was wrong")).unwrap();
+        let path = dir.join(ledger::FILE);
+        let entries = ledger::parse(&read_text(&path).unwrap(), &path).unwrap();
+        assert_eq!(entries.len(), 2);
+        assert_eq!((entries[1].before.clone(), &entries[1].after), (Some(old.root()), &new.root()));
+        assert!(compare(&load(&dir).unwrap().book, &changed.book()).unwrap().is_same());
+        assert_eq!(entries_of(&dir).len(), 5, "no temporary file stays");
+    }
+
+    fn entries_of(dir: &Path) -> BTreeSet<String> {
+        entries(dir).unwrap()
+    }
+
+    #[test]
+    fn an_edit_by_hand_is_a_note_and_still_a_difference() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let path = dir.join("signals.csv");
+        let text = read_text(&path).unwrap().replace("974.50", "974.55");
+        fs::write(&path, text).unwrap();
+        let comparison = judge(&dir, &facts().book()).unwrap();
+        assert_eq!((comparison.differences.len(), comparison.differences[0].line), (1, 2));
+        assert_eq!(comparison.notes.len(), 1);
+        insta::assert_snapshot!(problems(&house), @"sample: signals.csv was edited by hand: digest says 7d5011bd…, it is 77a88156…");
+    }
+
+    #[test]
+    fn an_edit_that_changes_no_row_is_no_agreement() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let path = dir.join("fills.csv");
+        fs::write(&path, read_text(&path).unwrap() + "\n").unwrap();
+        let comparison = judge(&dir, &facts().book()).unwrap();
+        assert!(comparison.differences.is_empty() && !comparison.is_same());
+    }
+
+    #[test]
+    fn a_digest_edited_along_with_its_table_is_not_what_was_accepted() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let mut other = facts();
+        other.signals[0].price = price("974.55");
+        let book = other.book();
+        fs::write(dir.join("signals.csv"), book.signals.to_csv()).unwrap();
+        fs::write(dir.join(digest::FILE), Digest::of(&book).unwrap().to_string()).unwrap();
+        assert_eq!(load(&dir).unwrap().problems, [Problem::NotAccepted]);
+    }
+
+    #[test]
+    fn every_file_of_a_golden_is_needed() {
+        let names = ["bars_15m.csv", "signals.csv", "fills.csv", "digest", "accepted.toml"];
+        for name in names {
+            let house = house();
+            let path = house.path().join("golden/sample").join(name);
+            fs::remove_file(&path).unwrap();
+            let error = load(path.parent().unwrap()).unwrap_err();
+            assert!(matches!(error, Error::Missing { path: missing } if missing == path));
+            assert_eq!(problems(&house), format!("sample: {name} is missing\n"));
+        }
+    }
+
+    #[test]
+    fn stock_names_everything_that_nobody_checks() {
+        let house = house();
+        let root = house.path();
+        fs::create_dir_all(root.join("replays/new")).unwrap();
+        fs::write(root.join("replays/new").join(CASE_FILE), "").unwrap();
+        fs::create_dir_all(root.join("replays/not-a-case")).unwrap();
+        save(&root.join("golden/gone"), &facts().book(), &acceptance("once")).unwrap();
+        fs::write(root.join("golden/sample/signals.csv.orig"), "").unwrap();
+        save(&root.join("golden/broken"), &facts().book(), &acceptance("once")).unwrap();
+        fs::write(root.join("golden/broken/fills.csv"), "time\n").unwrap();
+        insta::assert_snapshot!(problems(&house), @"
+        broken: orphan: no such case, so nothing checks this golden
+        broken: failed to read HOUSE/golden/broken/fills.csv, line 1: expected the columns time,key,symbol,side,quantity,price,fee,reason,signal_id
+        gone: orphan: no such case, so nothing checks this golden
+        new: no golden, so nothing checks this case
+        sample: signals.csv.orig does not belong here
+        ");
+    }
+
+    #[test]
+    fn an_empty_run_is_no_golden() {
+        let house = house();
+        let mut empty = facts();
+        (empty.bars, empty.signals, empty.fills) = Default::default();
+        let dir = house.path().join("golden/empty");
+        let error = save(&dir, &empty.book(), &acceptance("why not")).unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }));
+        assert!(!dir.exists());
+    }
 }
