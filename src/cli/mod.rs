@@ -3,8 +3,10 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+pub mod diff;
 pub mod exit;
 pub mod failure;
+pub mod golden;
 pub mod terminal;
 
 pub fn main() -> std::process::ExitCode {
