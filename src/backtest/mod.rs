@@ -23,7 +23,7 @@ mod timeline;
 use crate::domain::config::ExecutionProfile;
 use crate::domain::event::RunStarted;
 use crate::domain::fact::{
-    Bar15m, Fill, Halt, Indicators, Order, Position, Rejection, SessionEnded, Signal,
+    Bar, Bar15m, Fill, Halt, Indicators, Order, Position, Rejection, SessionEnded, Signal,
 };
 use crate::domain::instrument::InstrumentId;
 use crate::sources::columns::BarColumns;
@@ -35,6 +35,8 @@ use resample::Minutes;
 /// What a run comes to. Everything is in the order in which it becomes known or happens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
+    /// The minutes that count, instrument by instrument.
+    pub minutes: Vec<Bar>,
     /// All strategy bars, warm-up included, by close time and instrument.
     pub bars: Vec<Bar15m>,
     /// The indicator values after each of `bars`.
@@ -95,17 +97,22 @@ fn run_with(
         })
         .collect();
     let moments = timeline::of(run, &hours, &minutes, &frames);
-    match run.config.execution.profile {
+    let outcome = match run.config.execution.profile {
         ExecutionProfile::Honest => honest::trade(run, &hours, &frames, &moments),
         ExecutionProfile::Compat => compat::trade(run, &frames, &moments),
-    }
+    };
+    let rows = |(minutes, id): (&Minutes, u16)| {
+        let accepted = minutes.accepted();
+        (0..accepted.len()).map(move |row| accepted.bar(row, InstrumentId(id)))
+    };
+    Outcome { minutes: minutes.iter().zip(0..).flat_map(rows).collect(), ..outcome }
 }
 
 #[cfg(test)]
 mod tests {
     use super::testing::{DAY, Scenario, minute, run_started, session, time};
     use super::*;
-    use crate::domain::fact::{Bar, RejectReason};
+    use crate::domain::fact::RejectReason;
     use crate::domain::money::Side;
 
     /// The bars of a run over one instrument's rows.

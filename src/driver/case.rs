@@ -8,9 +8,8 @@ use serde::Deserialize;
 
 use crate::domain::config::{ExecutionConfig, ExecutionProfile, StrategyConfig};
 use crate::domain::money::{Cash, Qty};
-use crate::domain::time::Date;
 
-use super::plan::DateRange;
+use super::plan::{DateRange, Request};
 
 /// A case as it is meant: paths resolved, dates read, settings over their defaults.
 #[derive(Clone, Debug)]
@@ -122,6 +121,18 @@ impl Case {
         Case::parse(&text, name, &folder).map_err(|message| CaseError::Parse { path, message })
     }
 
+    /// What the case asks to be run.
+    pub fn request(&self) -> Request {
+        Request {
+            range: self.range,
+            warmup_sessions: self.warmup_sessions,
+            keys: self.symbols.iter().map(|symbol| symbol.key.clone()).collect(),
+            strategy: self.strategy.clone(),
+            execution: self.execution.clone(),
+            fees: self.fees.clone(),
+        }
+    }
+
     fn parse(text: &str, name: &str, folder: &Path) -> Result<Case, String> {
         let file: CaseFile = toml::from_str(text).map_err(|error| error.to_string())?;
         let range = DateRange::parse(&file.from, &file.to)?;
@@ -200,7 +211,7 @@ fn check(name: &str, value: u32, min: u32, max: u32) -> Result<(), String> {
 }
 
 /// At most Rs 100 crore, so that worth always fits its integer.
-pub(crate) fn rupees_of(name: &str, rupees: i64) -> Result<Cash, String> {
+fn rupees_of(name: &str, rupees: i64) -> Result<Cash, String> {
     match (1..=1_000_000_000).contains(&rupees) {
         true => Ok(Cash::from_rupees(rupees)),
         false => Err(format!("{name} is {rupees}, but must be 1 to 1000000000 rupees")),
@@ -223,10 +234,4 @@ pub fn names(replays: &Path) -> std::io::Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
-}
-
-/// A day, for messages: its name and date.
-pub fn day_name(date: Date) -> String {
-    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    format!("{} {date}", DAYS[date.weekday() as usize])
 }

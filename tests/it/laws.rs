@@ -287,6 +287,7 @@ fn until(facts: &Outcome, time: Timestamp) -> Outcome {
     known.fills.retain(|fill| fill.time < time);
     let fills = known.fills.len();
     known.positions.truncate(fills);
+    known.minutes.clear();
     known.orders.clear();
     known.rejections.clear();
     known.halts.retain(|halt| halt.time <= time);
