@@ -250,7 +250,7 @@ fn by_identity(table: &Table) -> Vec<(Identity<'_>, &Row)> {
         }
         rows.push((identity, row));
     }
-    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+    rows.sort_by_key(|(identity, _)| *identity);
     rows
 }
 

@@ -522,6 +522,23 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_agree_though_the_golden_was_edited() {
+        let golden = facts().book();
+        let mut comparison = compare(&golden, &golden).unwrap();
+        comparison.golden_is_intact = false;
+        comparison.notes.push("fills.csv was edited by hand".to_string());
+        let place = Path::new("golden/sample");
+        let (golden, replay) = ("golden", "replay");
+        let labels = Labels { place, has_files: true, golden, replay, help: &[] };
+        insta::assert_snapshot!(render(&comparison, &labels, Paint::Plain, 5), @"
+        error: golden is not what was accepted, though replay has its rows
+          --> golden/sample
+           = rows that agree: bars_15m 6/6 · signals 1/1 · fills 2/2
+           = note: fills.csv was edited by hand
+        ");
+    }
+
+    #[test]
     fn colour_adds_nothing_but_colour() {
         let change = |facts: &mut Facts| facts.signals[0].price = price("975.00");
         let painted = rendered(change, Paint::Ansi, 5);
