@@ -235,7 +235,7 @@ mod tests {
         error: B differs from A at one place
           --> run, signals row 1
            |
-          2| 2024-11-04T09:30  NSE_EQ|INE155A01022 (TATAMOTORS)  BUY  TREND  975.00
+          1| 2024-11-04T09:30  NSE_EQ|INE155A01022 (TATAMOTORS)  BUY  TREND  975.00
            |                                                                 ^^^^^^ price: A 975.00, B 974.50
            = last equal event: 135.3 (bar-15m 2024-11-04T09:30)
            = minute behind it: 2024-11-04 09:44, close 1063.41

@@ -208,7 +208,7 @@ fn accept(
     let counts: Vec<_> = counts.map(|(kind, rows)| format!("{} {rows}", kind.name())).collect();
     let changed = match before {
         Some(before) => {
-            format!("{} rows differed from the golden before", before.differences.len())
+            format!("rows changed: {}", before.differences.len())
         }
         None => "there was no golden before".to_string(),
     };
@@ -366,7 +366,7 @@ mod tests {
         error: oracle differs from core at one place
           --> core of sample, signals row 1
            |
-          2| 2024-11-04T09:30  NSE_EQ|INE155A01022 (TATAMOTORS)  BUY  TREND  962.00
+          1| 2024-11-04T09:30  NSE_EQ|INE155A01022 (TATAMOTORS)  BUY  TREND  962.00
            |                                                                 ^^^^^^ stop: core 962.00, oracle 961.95
            = last equal event: 135.3 (bar-15m 2024-11-04T09:30)
            = minute behind it: 2024-11-04 09:44, close 1063.41
@@ -399,7 +399,7 @@ mod tests {
         house.bench.oracle.fills[0].price = price("974.60");
         let (text, exit) = house.run(&ACCEPT);
         assert_eq!(exit, Exit::Same);
-        insta::assert_snapshot!(text, @"accepted sample: bars_15m 6 · signals 1 · fills 2 · digest 7af4d51d… · 1 rows differed from the golden before");
+        insta::assert_snapshot!(text, @"accepted sample: bars_15m 6 · signals 1 · fills 2 · digest 7af4d51d… · rows changed: 1");
     }
 
     #[test]

@@ -164,7 +164,7 @@ pub fn compare_tables(
     if pairs.is_empty() {
         return Err(Error::NothingCompared);
     }
-    pairs.sort_by_key(|pair| {
+    pairs.sort_by_cached_key(|pair| {
         let row = pair.row();
         (row.known, pair.table.kind, pair.table.cell(row, "key"), row.line)
     });
@@ -240,15 +240,17 @@ fn aligned<'a>(golden: &'a Table, replay: &'a Table) -> Vec<Pair<'a>> {
 type Identity<'a> = [&'a str; 4];
 
 fn by_identity(table: &Table) -> Vec<(Identity<'_>, &Row)> {
-    let identity = |row| {
-        let mut cells = [""; 4];
-        for (place, column) in cells.iter_mut().zip(table.kind.identity()) {
-            *place = table.cell(row, column);
+    let columns = table.kind.identity().iter().filter_map(|column| table.kind.column(column));
+    let columns: Vec<usize> = columns.collect();
+    let mut rows = Vec::with_capacity(table.rows.len());
+    for row in &table.rows {
+        let mut identity = [""; 4];
+        for (place, column) in identity.iter_mut().zip(&columns) {
+            *place = row.cells.get(*column).unwrap_or_default();
         }
-        cells
-    };
-    let mut rows: Vec<_> = table.rows.iter().map(|row| (identity(row), row)).collect();
-    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        rows.push((identity, row));
+    }
+    rows.sort_by_key(|(identity, _)| *identity);
     rows
 }
 

@@ -53,6 +53,8 @@ fn difference(difference: &Difference) -> Value {
     let fields = fields
         .iter()
         .map(|field| json!({ "name": field.name, "golden": field.golden, "replay": field.replay }));
+    let columns = difference.table.columns().iter().map(ToString::to_string);
+    let cells = difference.cells.iter().map(Value::from);
     json!({
         "table": difference.table.name(),
         "line": difference.line,
@@ -63,6 +65,7 @@ fn difference(difference: &Difference) -> Value {
         "known_utc": utc(difference.known),
         "key": difference.key,
         "event": event(difference.event),
+        "row": columns.zip(cells).collect::<serde_json::Map<String, Value>>(),
         "fields": fields.collect::<Vec<Value>>(),
     })
 }
@@ -116,34 +119,67 @@ mod tests {
         compare(&golden, &folded(&facts.run, &facts.steps())).unwrap()
     }
 
-    #[test]
-    fn as_json() {
+    fn as_json() -> Value {
         let place = Path::new("golden/sample");
         let (golden, replay) = ("golden", "replay");
         let labels = Labels { place, has_files: true, golden, replay, help: &[] };
-        let json = json(&two_differences(), &labels, 1);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @r#"
-        {
-          "differences": [
-            {
-              "event": "135.5",
-              "fields": [
-                {
-                  "golden": "974.50",
-                  "name": "price",
-                  "replay": "975.00"
-                }
-              ],
+        json(&two_differences(), &labels, 1)
+    }
+
+    #[test]
+    fn a_difference_as_json() {
+        let json = as_json();
+        insta::assert_snapshot!(format!("{:#}", json["differences"]), @r#"
+        [
+          {
+            "event": "135.5",
+            "fields": [
+              {
+                "golden": "974.50",
+                "name": "price",
+                "replay": "975.00"
+              }
+            ],
+            "key": "NSE_EQ|INE155A01022",
+            "kind": "field",
+            "known": "2024-11-04T09:45",
+            "known_utc": "2024-11-04T04:15Z",
+            "line": 2,
+            "row": {
+              "adx": "33.333333333333336",
+              "atr": "12.5",
+              "atr_pct": "0.012827090815802977",
+              "ema_slope": "0.0000001",
               "key": "NSE_EQ|INE155A01022",
-              "kind": "field",
               "known": "2024-11-04T09:45",
-              "known_utc": "2024-11-04T04:15Z",
-              "line": 2,
-              "table": "signals",
+              "margins": "9.6;0.1;2;0.05",
+              "price": "974.50",
+              "quantity": "40",
+              "side": "BUY",
+              "signal_id": "b1ee9b5dedb542a9a8c0f68b1536beb4",
+              "stop": "962.00",
+              "symbol": "TATAMOTORS",
+              "target": "999.50",
               "time": "2024-11-04T09:30",
-              "time_utc": "2024-11-04T04:00Z"
-            }
-          ],
+              "type": "TREND",
+              "vol_z": "0",
+              "vwap_dist": "0.001"
+            },
+            "table": "signals",
+            "time": "2024-11-04T09:30",
+            "time_utc": "2024-11-04T04:00Z"
+          }
+        ]
+        "#);
+    }
+
+    #[test]
+    fn what_stands_around_the_differences_as_json() {
+        let mut json = as_json();
+        json["differences"].take();
+        insta::assert_snapshot!(format!("{json:#}"), @r#"
+        {
+          "differences": null,
           "differences_total": 2,
           "golden": "golden",
           "golden_is_intact": true,

@@ -8,10 +8,11 @@ use crate::domain::fact::{
 };
 use crate::domain::instrument::{Instrument, InstrumentId, Listing};
 use crate::domain::money::{Cash, Price, Qty, Side};
-use crate::domain::time::{Date, MINUTE_US, Timestamp};
+use crate::domain::time::{MINUTE_US, Timestamp};
 
 use super::book::{Book, Collector};
 
+/// The instrument that has the signal.
 pub const TATA: InstrumentId = InstrumentId(1);
 
 /// The facts of a run, each of which a test may change.
@@ -25,12 +26,14 @@ pub struct Facts {
     pub fills: Vec<Fill>,
 }
 
+/// The instant of that text.
 pub fn at(text: &str) -> Timestamp {
-    Timestamp::parse(text).unwrap()
+    Timestamp::parse(text).expect("tests write proper times")
 }
 
+/// The price of that text.
 pub fn price(text: &str) -> Price {
-    Price::parse(text).unwrap()
+    Price::parse(text).expect("tests write proper prices")
 }
 
 /// The facts as they should be.
@@ -50,7 +53,7 @@ pub fn facts() -> Facts {
         side,
         quantity: Qty(40),
         price: price(quote),
-        fee: Cash::parse("21.1234").unwrap(),
+        fee: Cash(211_234),
         reason,
         origin,
     };
@@ -77,13 +80,13 @@ impl Facts {
     /// The minute bar of that time.
     pub fn minute(&mut self, id: InstrumentId, time: &str) -> &mut Bar {
         let wanted = |bar: &&mut Bar| bar.instrument == id && bar.open_time == at(time);
-        self.minutes.iter_mut().find(wanted).unwrap()
+        self.minutes.iter_mut().find(wanted).expect("tests name minutes that are there")
     }
 
     /// The place of the strategy bar of that label.
     pub fn place(&self, id: InstrumentId, label: &str) -> usize {
         let wanted = |bar: &Bar15m| bar.instrument == id && bar.open_time == at(label);
-        self.bars.iter().position(wanted).unwrap()
+        self.bars.iter().position(wanted).expect("tests name bars that are there")
     }
 
     /// The run as a core would tell it: a watermark after each minute, outputs when they are known.
@@ -151,7 +154,7 @@ fn minutes_of(label: Timestamp, id: InstrumentId) -> Vec<Bar> {
 }
 
 /// The strategy bar of complete minutes.
-pub fn bar_of(minutes: &[Bar]) -> Bar15m {
+fn bar_of(minutes: &[Bar]) -> Bar15m {
     let (first, last) = (minutes[0], minutes[minutes.len() - 1]);
     let label = first.open_time.floor_to(15 * MINUTE_US);
     Bar15m {
@@ -159,8 +162,8 @@ pub fn bar_of(minutes: &[Bar]) -> Bar15m {
         open_time: label,
         close_time: label.plus_minutes(15),
         open: first.open,
-        high: minutes.iter().map(|bar| bar.high).max().unwrap(),
-        low: minutes.iter().map(|bar| bar.low).min().unwrap(),
+        high: minutes.iter().fold(first.high, |high, bar| high.max(bar.high)),
+        low: minutes.iter().fold(first.low, |low, bar| low.min(bar.low)),
         close: last.close,
         volume: minutes.iter().fold(Qty::ZERO, |sum, bar| sum.plus(bar.volume)),
         minutes: minutes.len() as u32,
@@ -210,7 +213,7 @@ fn run() -> RunStarted {
         key: format!("NSE_EQ|{key}"),
         isin: key.to_string(),
         listings: vec![Listing {
-            from: Date::from_ymd(2020, 1, 1).unwrap(),
+            from: at("2020-01-01T00:00").date(),
             to: None,
             symbol: symbol.to_string(),
             name: symbol.to_string(),

@@ -138,7 +138,8 @@ impl Block<'_> {
             self.fact(text, &format!("event in {replay}"), &first.event.to_string());
         }
         if let Some(last) = &self.comparison.last_equal {
-            let row = format!("{} {}", last.table.event(), last.time);
+            let other = if last.key == first.key { "" } else { &format!(" {}", last.key) };
+            let row = format!("{} {}{other}", last.table.event(), last.time);
             let row = match last.event {
                 EventId::NONE => format!("{row}, {}:{}", last.table.file(), last.line),
                 event => format!("{event} ({row})"),
@@ -158,7 +159,10 @@ impl Block<'_> {
     /// The row with what differs underlined.
     fn excerpt(&self, text: &mut String, first: &Difference) {
         let is_extra = first.kind == DifferenceKind::Extra;
-        let number = if is_extra { "+".to_string() } else { first.line.to_string() };
+        let number = match is_extra {
+            true => "+".to_string(),
+            false => first.line.saturating_sub(u64::from(!self.labels.has_files)).to_string(),
+        };
         let width = number.len().max(3);
         let gutter = |mark: &str| self.paint.frame(&format!("{mark:>width$}|"));
         let mut row = String::new();
@@ -217,7 +221,7 @@ fn place(difference: &Difference, labels: &Labels) -> String {
             format!("{path}:{line}")
         };
     }
-    let (after, row) = (if is_extra { "after " } else { "" }, line - 1);
+    let (after, row) = (if is_extra { "after " } else { "" }, line.saturating_sub(1));
     format!("{}, {} {after}row {row}", labels.place.display(), table.name())
 }
 
@@ -337,7 +341,7 @@ mod tests {
            |
           5| 2024-11-04T09:30  NSE_EQ|INE155A01022  1063.41
            | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ replay has no such bar-15m
-           = last equal event: 120.1 (bar-15m 2024-11-04T09:30)
+           = last equal event: 120.1 (bar-15m 2024-11-04T09:30 NSE_EQ|INE118H01025)
            = minute behind it: 2024-11-04 09:30, check 6fe5 in golden, absent in replay; 14 more of the bar differ
            = rows that agree: bars_15m 5/6 (replay has 5) · signals 1/1 · fills 2/2
            help: `lockstep golden review --case sample` if the replay is right
@@ -372,7 +376,7 @@ mod tests {
            |                                        ^^^^^^^ close: golden 1063.41, replay 1064.00
            = also: adx, check
            = event in replay: 135.3
-           = last equal event: 135.1 (bar-15m 2024-11-04T09:30)
+           = last equal event: 135.1 (bar-15m 2024-11-04T09:30 NSE_EQ|INE118H01025)
            = minute behind it: 2024-11-04 09:44, close 1064.00; check 8756 in golden, check dd54 in replay
            = rows that agree: bars_15m 5/6 · signals 1/1 · fills 2/2
            help: `lockstep golden review --case sample` if the replay is right
@@ -383,7 +387,7 @@ mod tests {
           5| 2024-11-04T09:30  NSE_EQ|INE155A01022  533d
            |                                        ^^^^ check of 09:37: golden 533d, replay 5639
            = event in replay: 135.3
-           = last equal event: 135.1 (bar-15m 2024-11-04T09:30)
+           = last equal event: 135.1 (bar-15m 2024-11-04T09:30 NSE_EQ|INE118H01025)
            = minute behind it: 2024-11-04 09:37, check 533d in golden, check 5639 in replay
            = rows that agree: bars_15m 5/6 · signals 1/1 · fills 2/2
            help: `lockstep golden review --case sample` if the replay is right
@@ -515,6 +519,23 @@ mod tests {
            help: `lockstep golden review --case sample` if the replay is right
         ");
         insta::assert_snapshot!(shown(|_| {}), @"replay equals golden: bars_15m 6/6 · signals 1/1 · fills 2/2");
+    }
+
+    #[test]
+    fn rows_that_agree_though_the_golden_was_edited() {
+        let golden = facts().book();
+        let mut comparison = compare(&golden, &golden).unwrap();
+        comparison.golden_is_intact = false;
+        comparison.notes.push("fills.csv was edited by hand".to_string());
+        let place = Path::new("golden/sample");
+        let (golden, replay) = ("golden", "replay");
+        let labels = Labels { place, has_files: true, golden, replay, help: &[] };
+        insta::assert_snapshot!(render(&comparison, &labels, Paint::Plain, 5), @"
+        error: golden is not what was accepted, though replay has its rows
+          --> golden/sample
+           = rows that agree: bars_15m 6/6 · signals 1/1 · fills 2/2
+           = note: fills.csv was edited by hand
+        ");
     }
 
     #[test]
