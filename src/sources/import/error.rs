@@ -90,7 +90,7 @@ pub enum ImportError {
         total: usize,
     },
     /// Files would be overwritten.
-    #[error("{}: there already, like {} others", paths[0].display(), paths.len() - 1)]
+    #[error("{}: there already (files in the way: {})", paths[0].display(), paths.len())]
     Exists {
         /// The files, at least one.
         paths: Vec<PathBuf>,

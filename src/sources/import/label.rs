@@ -71,9 +71,9 @@ pub(super) fn detect(
         (0, 1..) => Ok(Some(Label::End)),
         _ => {
             let seen = [
-                evidence.start.describe("windows that begin at the open"),
-                evidence.end.describe("that begin a minute later and reach the close"),
-                evidence.neither.describe("that do neither"),
+                evidence.start.describe("windows beginning at the open"),
+                evidence.end.describe("windows beginning a minute later and reaching the close"),
+                evidence.neither.describe("windows doing neither"),
             ];
             let seen: Vec<String> = seen.into_iter().flatten().collect();
             let seen = if seen.is_empty() {

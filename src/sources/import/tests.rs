@@ -126,9 +126,9 @@ fn post_close_prints_do_not_make_a_start_label_doubtful() {
 #[test]
 fn an_uncertain_label_is_refused_with_what_was_seen() {
     let neither = minutes("2024-10-01T09:20", 10);
-    insta::assert_snapshot!(label_of(&neither).unwrap_err(), @"bars.csv: start or end label is not certain: that do neither: 1 (such as 2024-10-01T09:20 to 2024-10-01T09:29)");
+    insta::assert_snapshot!(label_of(&neither).unwrap_err(), @"bars.csv: start or end label is not certain: windows doing neither: 1 (such as 2024-10-01T09:20 to 2024-10-01T09:29)");
     let both = minutes("2024-10-01T09:15", 375) + &minutes("2024-10-03T09:16", 375);
-    insta::assert_snapshot!(label_of(&both).unwrap_err(), @"bars.csv: start or end label is not certain: windows that begin at the open: 1 (such as 2024-10-01T09:15 to 2024-10-01T15:29), that begin a minute later and reach the close: 1 (such as 2024-10-03T09:16 to 2024-10-03T15:30)");
+    insta::assert_snapshot!(label_of(&both).unwrap_err(), @"bars.csv: start or end label is not certain: windows beginning at the open: 1 (such as 2024-10-01T09:15 to 2024-10-01T15:29), windows beginning a minute later and reaching the close: 1 (such as 2024-10-03T09:16 to 2024-10-03T15:30)");
     let holiday = minutes("2024-10-02T09:15", 375);
     insta::assert_snapshot!(label_of(&holiday).unwrap_err(), @"bars.csv: start or end label is not certain: no bar from 2024-10-02T09:15 to 2024-10-02T15:29 lies inside a session");
     let mut desk = Desk::with("bars.csv", &format!("{HEADER}{neither}"));
@@ -156,7 +156,7 @@ fn every_kind_of_bad_row_is_named_with_its_line() {
     ];
     let desk = Desk::with("bars.csv", &format!("{HEADER}{good}{}\n", bad.join("\n")));
     insta::assert_snapshot!(desk.refusal(), @"
-    5 bad rows
+    rows that are no bars: 5
     bars.csv:4: open `NaN` is not a price of at most four decimals in `2024-10-01T09:17,NaN,395,394,394,1`
     bars.csv:5: 5 fields where the header has 6 in `2024-10-01T09:18,394,395,394,394`
     bars.csv:6: time `yesterday` is not a time in `yesterday,394,395,394,394,1`
@@ -173,7 +173,7 @@ fn every_kind_of_bad_row_is_named_with_its_line() {
     ];
     let desk = Desk::with("bars.csv", &format!("{HEADER}{good}{}\n", defects.join("\n")));
     insta::assert_snapshot!(desk.refusal(), @"
-    6 bad rows
+    rows that are no bars: 6
     bars.csv:4: open `-394` is not a price of at most four decimals in `2024-10-01T09:17,-394,395,394,394,1`
     bars.csv:5: ohlc-order in `2024-10-01T09:18,394.00,393.00,394.00,394.00,1`
     bars.csv:6: price-out-of-range in `2024-10-01T09:19,0.00,395.00,0.00,394.00,1`
@@ -218,7 +218,7 @@ fn rows_that_contradict_each_other_are_all_bad() {
     let rows = minutes("2024-10-01T09:15", 3) + "2024-10-01T09:16,394.5,395,394.05,394.9,101\n";
     let desk = Desk::with("bars.csv", &format!("{HEADER}{rows}"));
     insta::assert_snapshot!(desk.refusal(), @"
-    2 bad rows
+    rows that are no bars: 2
     bars.csv:3: conflicts with bars.csv:5, the same minute in `2024-10-01T09:16,394.50,395.00,394.05,394.95,101`
     bars.csv:5: conflicts with bars.csv:3, the same minute in `2024-10-01T09:16,394.50,395.00,394.05,394.90,101`
     ");
@@ -241,7 +241,7 @@ fn a_month_is_replaced_only_when_told() {
     desk.import().unwrap();
     let error = desk.import().unwrap_err().to_string();
     let error = error.replace(&format!("{}/", desk.dir.path().display()), "");
-    insta::assert_snapshot!(error, @"history/NSE_EQ_INE155A01022/2024-10.parquet: there already, like 0 others");
+    insta::assert_snapshot!(error, @"history/NSE_EQ_INE155A01022/2024-10.parquet: there already (files in the way: 1)");
     desk.request.replace = true;
     assert_eq!(desk.import().unwrap().written.len(), 1);
 }
