@@ -32,9 +32,10 @@ mod write;
 pub use error::StoreError;
 pub use files::{Folder, MonthFile, Store};
 pub use schema::SCHEMA;
+pub(in crate::sources) use shield::shielded;
 #[cfg(test)]
-pub(crate) use write::encode;
-pub(crate) use write::replace_file;
+pub(in crate::sources) use write::encode;
+pub(in crate::sources) use write::replace_file;
 pub use write::write_month;
 
 #[cfg(test)]
