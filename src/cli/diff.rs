@@ -13,7 +13,8 @@ use crate::golden::{Book, export};
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::golden::{failure, print, stdout_paint};
+use super::golden::failure;
+use super::terminal::{print, stdout_paint};
 
 /// What `lockstep diff` is to compare.
 #[derive(Clone, Debug, clap::Args)]

@@ -3,7 +3,6 @@
 //! The books are made elsewhere, by a [`Bench`]: this file only asks, compares and writes.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,7 @@ use crate::golden::{Book, Error};
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::terminal::{print, stdout_paint};
 
 /// What `lockstep golden` is to do.
 #[derive(Clone, Debug, clap::Args)]
@@ -237,22 +237,6 @@ pub(super) fn failure(error: Error, case: &str) -> Failure {
         Error::Refused { why } => {
             Failure::new(Exit::Usage, "the golden was not written").because(why)
         }
-    }
-}
-
-/// Whether what goes to stdout is coloured: on a terminal, unless `NO_COLOR` says no.
-pub(super) fn stdout_paint() -> Paint {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if io::stdout().is_terminal() && !refused { Paint::Ansi } else { Paint::Plain }
-}
-
-/// Writes a result to stdout. A reader that has seen enough is no error.
-pub(super) fn print(text: &str) -> Result<(), Failure> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Io, "failed to write the result").at("stdout").because(error))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -1,17 +1,22 @@
 //! What several commands need before they start: market facts, cases, and the words for what is
 //! missing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::domain::event::{Event, Input};
 use crate::domain::time::Date;
-use crate::driver::case::{self, CaseError, Symbol};
+use crate::driver::case::{self, Case, CaseError, Symbol};
 use crate::driver::plan::PlanError;
-use crate::driver::replay::{PrepareError, ReplayError};
+use crate::driver::replay::{PrepareError, Replay, ReplayError};
+use crate::golden::book::{Book, Collector};
+use crate::journal::error::JournalError;
+use crate::journal::reader::Reader;
 use crate::sources::market::Market;
 use crate::sources::store::{Store, StoreError};
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::golden::Bench;
 
 /// The market facts that are built in.
 ///
@@ -144,4 +149,59 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+/// Makes the books of cases for `lockstep golden`.
+pub struct CaseBench {
+    /// The market facts.
+    pub market: Market,
+    /// Directory of the cases.
+    pub replays: PathBuf,
+}
+
+impl CaseBench {
+    fn replay(&self, name: &str) -> Result<Replay, Failure> {
+        let case = Case::load(&self.replays, name)
+            .map_err(|error| case_failure(error, &self.replays))?;
+        Replay::prepare(&case.request(), &self.market, &case.data)
+            .map_err(|error| failure(error, &case.data))
+    }
+}
+
+impl Bench for CaseBench {
+    fn core_book(&self, case: &str) -> Result<Book, Failure> {
+        let replay = self.replay(case)?;
+        let mut collector = Collector::new(&replay.run);
+        replay.run(None, 1, &mut [&mut collector]).map_err(broken_off)?;
+        Ok(collector.finish())
+    }
+
+    fn oracle_book(&self, case: &str) -> Result<Book, Failure> {
+        self.replay(case)?.oracle().map_err(broken_off)
+    }
+}
+
+/// The facts of a run, folded from its journal.
+///
+/// # Errors
+/// When there is no journal, or it is damaged.
+pub fn book_of_run(dir: &Path) -> Result<Book, Failure> {
+    let damaged = |error: JournalError| journal_failure(&error);
+    let mut reader = Reader::open(dir).map_err(damaged)?;
+    let mut collector = None;
+    while let Some(record) = reader.next_record().map_err(damaged)? {
+        match (&record.event, &mut collector) {
+            (Event::Input(Input::RunStarted(run)), None) => collector = Some(Collector::new(run)),
+            (Event::Input(input), Some(collector)) => collector.input(input),
+            (Event::Output(output), Some(collector)) => collector.output(record.id, output),
+            (_, None) => {}
+        }
+    }
+    let empty = || Failure::new(Exit::Damaged, "the journal holds no run").at(dir.display());
+    Ok(collector.ok_or_else(empty)?.finish())
+}
+
+/// Words for a journal that cannot be read.
+pub fn journal_failure(error: &JournalError) -> Failure {
+    Failure::new(Exit::Damaged, "failed to read the journal").because(chain(error))
 }

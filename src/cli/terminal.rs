@@ -6,13 +6,15 @@ use std::io::{self, IsTerminal as _, Write as _};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::domain::money::{Cash, UNITS_PER_RUPEE};
+use crate::golden::render::Paint;
 
 use super::exit::Exit;
 use super::failure::Failure;
 
-/// Whether text on stdout may be coloured: a terminal, and nobody said NO_COLOR.
-pub fn stdout_has_colour() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+/// Whether what goes to stdout is coloured: on a terminal, unless `NO_COLOR` says no.
+pub fn stdout_paint() -> Paint {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if io::stdout().is_terminal() && !refused { Paint::Ansi } else { Paint::Plain }
 }
 
 /// A bar on stderr over `steps` steps, hidden where stderr is no terminal.

@@ -11,7 +11,7 @@ use crate::domain::fact::{
 };
 use crate::domain::instrument::{Instrument, InstrumentId};
 use crate::domain::money::Price;
-use crate::domain::time::{MINUTE_US, Timestamp};
+use crate::domain::time::{Date, MINUTE_US, Timestamp};
 
 use super::table::{Table, TableKind};
 
@@ -44,6 +44,19 @@ impl Book {
             TableKind::Signals => &self.signals,
             TableKind::Fills => &self.fills,
         }
+    }
+
+    /// The part of the book from `first` to `last`, both inclusive. All of it where it holds nothing
+    /// else; otherwise what the inputs were is not known of the part alone.
+    pub fn between(mut self, first: Date, last: Date) -> Book {
+        let before = self.rows();
+        for table in [&mut self.bars, &mut self.signals, &mut self.fills] {
+            table.rows.retain(|row| (first..=last).contains(&row.known.date()));
+        }
+        if self.rows() != before {
+            self.inputs = None;
+        }
+        self
     }
 
     /// Rows of all tables.

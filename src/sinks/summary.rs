@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::event::{EventId, Input, Output};
 use crate::domain::fact::{Fill, OrderReason, Position, RejectReason, SessionEnded, SignalKind};
 use crate::domain::money::{Cash, Qty, Side};
+use crate::domain::time::Timestamp;
 
 use super::Sink;
 
@@ -35,6 +36,7 @@ pub struct Summary {
     pub halts: u64,
     open: BTreeMap<u16, OpenTrade>,
     last_fill: Option<Fill>,
+    since: Timestamp,
 }
 
 /// One round trip, from flat to flat.
@@ -57,6 +59,11 @@ struct OpenTrade {
 }
 
 impl Summary {
+    /// A summary of the signals, trades and days from `since` on. Bars are counted all the same.
+    pub fn since(since: Timestamp) -> Summary {
+        Summary { since, ..Summary::default() }
+    }
+
     /// Signals of all kinds.
     pub fn signals_total(&self) -> u64 {
         self.signals.values().sum()
@@ -93,14 +100,14 @@ impl Summary {
         trade.fees = trade.fees.plus(fill.fee);
         let is_over = before != Qty::ZERO && before.0.signum() != position.quantity.0.signum();
         if is_over {
-            self.trades.push(Trade {
-                gross: trade.realized.minus(trade.realized_before),
-                fees: trade.fees,
-                reason: fill.reason,
-            });
-            *self.exits.entry(fill.reason).or_default() += 1;
+            let gross = trade.realized.minus(trade.realized_before);
+            let fees = std::mem::take(&mut trade.fees);
             trade.realized_before = trade.realized;
-            trade.fees = Cash::ZERO;
+            if fill.time < self.since {
+                return;
+            }
+            self.trades.push(Trade { gross, fees, reason: fill.reason });
+            *self.exits.entry(fill.reason).or_default() += 1;
         }
     }
 }
@@ -118,10 +125,12 @@ impl Sink for Summary {
                 self.strategy_bars += 1;
                 self.strategy_bars_incomplete += u64::from(!bar.is_complete());
             }
-            Output::Signal(signal) => {
+            Output::Signal(signal) if signal.time >= self.since => {
                 *self.signals.entry((signal.kind, signal.side)).or_default() += 1;
             }
-            Output::Rejection(rejection) => {
+            Output::Rejection(rejection)
+                if rejection.reason.is_of_input() || rejection.time >= self.since =>
+            {
                 let counts = match rejection.reason.is_of_input() {
                     true => &mut self.bars_refused,
                     false => &mut self.signals_refused,
@@ -129,13 +138,18 @@ impl Sink for Summary {
                 *counts.entry(rejection.reason).or_default() += 1;
             }
             Output::Fill(fill) => {
-                self.fills += 1;
+                self.fills += u64::from(fill.time >= self.since);
                 self.last_fill = Some(*fill);
             }
             Output::Position(position) => self.position(position),
-            Output::SessionEnded(day) => self.days.push(*day),
-            Output::Halt(_) => self.halts += 1,
-            Output::Bar1m(_) | Output::Indicators(_) | Output::Order(_) => {}
+            Output::SessionEnded(day) if day.date.start() >= self.since => self.days.push(*day),
+            Output::Halt(halt) => self.halts += u64::from(halt.time >= self.since),
+            Output::Signal(_)
+            | Output::Rejection(_)
+            | Output::SessionEnded(_)
+            | Output::Bar1m(_)
+            | Output::Indicators(_)
+            | Output::Order(_) => {}
         }
     }
 }
