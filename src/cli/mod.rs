@@ -3,5 +3,6 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+pub mod data;
 pub mod exit;
 pub mod failure;
