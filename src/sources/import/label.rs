@@ -44,8 +44,8 @@ impl Votes {
     }
 }
 
-/// How the bars of a file are labelled, as the windows' first bars say without contradiction; `None`
-/// for a file without bars.
+/// How the bars of a file are labelled, as the windows' first bars say without contradiction;
+/// `None` for a file without bars.
 ///
 /// # Errors
 /// [`ImportError::Label`] when they say nothing or not all the same.

@@ -248,6 +248,6 @@ fn outside(rows: &[Row], instrument: &Instrument, calendar: &Calendar) -> (Outsi
 const NO_RUN: InstrumentId = InstrumentId(0);
 
 #[cfg(test)]
-pub(in crate::sources) mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

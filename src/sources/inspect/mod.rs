@@ -13,8 +13,6 @@ mod sessions;
 
 pub use folder::inspect_folder;
 
-use serde::Serialize;
-
 use crate::domain::fact::Bar;
 use crate::domain::instrument::{Instrument, InstrumentId};
 use crate::domain::session::Session;
@@ -22,8 +20,7 @@ use crate::domain::time::Timestamp;
 use crate::sources::columns::BarColumns;
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// The data cannot be right.
     Error,
@@ -31,9 +28,18 @@ pub enum Severity {
     Note,
 }
 
+impl Severity {
+    /// The word that stands for it in text.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Note => "note",
+        }
+    }
+}
+
 /// What was found. Errors first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A file that cannot be read.
     Unreadable,

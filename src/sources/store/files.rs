@@ -68,7 +68,7 @@ impl Store {
         Ok(keys)
     }
 
-    /// The folders of all instruments, by name. Folders without a Parquet file are not of the store.
+    /// The folders of all instruments, by name. Folders without a Parquet file are left out.
     ///
     /// # Errors
     /// When a directory cannot be listed, or holds a Parquet file whose name is no month.

@@ -24,7 +24,8 @@ use super::validate::check_rows;
 use crate::domain::time::Date;
 use crate::sources::columns::BarColumns;
 
-/// Rows in one row group: five full sessions, so that a range of days leaves most of a month unread.
+/// Rows in one row group: five full sessions, so that a range of days leaves most of a month
+/// unread.
 const ROW_GROUP_ROWS: usize = 5 * 375;
 
 /// Writes the bars of one instrument and month and returns the file's path. What was there before
