@@ -3,6 +3,7 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+pub mod data;
 pub mod diff;
 pub mod exit;
 pub mod failure;
@@ -35,6 +36,8 @@ const EXIT_CODES: &str = "Exit codes: 0 same or done Â· 1 finished and differs Â
 enum Command {
     /// Replay history through the core and hold the facts against golden
     Replay(Box<replay::ReplayArgs>),
+    /// Bring history in, look at it, list it, make it up
+    Data(data::DataArgs),
     /// Compare two runs, or a run and a golden
     Diff(diff::DiffArgs),
     /// Take stock of the goldens, review them, accept a new one
@@ -61,9 +64,11 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Replay(args) => replay::run(&args, &prepare::market()?),
+        Command::Data(args) => data::run(args, &prepare::market()?),
         Command::Diff(args) => diff::run(&args, &prepare::book_of_run),
         Command::Golden(args) => {
-            let bench = prepare::CaseBench { market: prepare::market()?, replays: args.replays.clone() };
+            let bench =
+                prepare::CaseBench { market: prepare::market()?, replays: args.replays.clone() };
             golden::run(&args, &bench)
         }
         Command::Completions { shell } => {

@@ -12,8 +12,9 @@ use crate::golden::book::{Book, Collector};
 use crate::journal::error::JournalError;
 use crate::journal::reader::Reader;
 use crate::sources::market::Market;
-use crate::sources::store::{Store, StoreError};
+use crate::sources::store::Store;
 
+use super::data::store_failure;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::golden::Bench;
@@ -51,22 +52,12 @@ pub fn warn_of_label(symbol: &Symbol, market: &Market, on: Date) {
 /// When there is no history.
 pub fn keys_of(data: &Path) -> Result<Vec<String>, Failure> {
     let keys = Store::open(data).and_then(|store| store.keys());
-    let keys = keys.map_err(|error| store_failure(&error))?;
+    let keys = keys.map_err(|error| store_failure(error))?;
     match keys.is_empty() {
         false => Ok(keys),
         true => Err(Failure::new(Exit::Nothing, "the history holds no symbols")
             .at(data.display())
             .hint("`lockstep data import` fills it")),
-    }
-}
-
-/// Words for a history that cannot be read.
-pub fn store_failure(error: &StoreError) -> Failure {
-    let exit = if error.is_damage() { Exit::Damaged } else { Exit::Usage };
-    let failure = Failure::new(exit, "failed to read the history").because(chain(error));
-    match exit {
-        Exit::Damaged => failure.hint("`lockstep data check` lists everything that is wrong"),
-        _ => failure.hint("`lockstep data info DIR` shows what is there"),
     }
 }
 
@@ -81,9 +72,9 @@ pub fn case_failure(error: CaseError, replays: &Path) -> Failure {
                 true => format!("there are no cases below {}", replays.display()),
                 false => format!("the cases are: {cases}"),
             }),
-        CaseError::Parse { path, message } => {
-            Failure::new(Exit::Usage, "the case's file is wrong").at(path.display()).because(message)
-        }
+        CaseError::Parse { path, message } => Failure::new(Exit::Usage, "the case's file is wrong")
+            .at(path.display())
+            .because(message),
     }
 }
 
@@ -91,7 +82,7 @@ pub fn case_failure(error: CaseError, replays: &Path) -> Failure {
 pub fn failure(error: PrepareError, data: &Path) -> Failure {
     match error {
         PrepareError::Plan(error) => plan_failure(&error),
-        PrepareError::Store(error) => store_failure(&error),
+        PrepareError::Store(error) => store_failure(error),
         PrepareError::Uncovered { key, month, path, is_warmup } => {
             let failure = Failure::new(Exit::Usage, format!("{key} has no history for {month}"))
                 .at(path.display())
@@ -127,7 +118,7 @@ fn plan_failure(error: &PlanError) -> Failure {
 /// Words for a replay that broke off.
 pub fn broken_off(error: ReplayError) -> Failure {
     match error {
-        ReplayError::Store(error) => store_failure(&error),
+        ReplayError::Store(error) => store_failure(error),
         ReplayError::Journal(error) => Failure::new(Exit::Io, "failed to write the journal")
             .because(chain(&error))
             .hint("check the space and the rights of the folder given by --journal"),
@@ -161,8 +152,8 @@ pub struct CaseBench {
 
 impl CaseBench {
     fn replay(&self, name: &str) -> Result<Replay, Failure> {
-        let case = Case::load(&self.replays, name)
-            .map_err(|error| case_failure(error, &self.replays))?;
+        let case =
+            Case::load(&self.replays, name).map_err(|error| case_failure(error, &self.replays))?;
         Replay::prepare(&case.request(), &self.market, &case.data)
             .map_err(|error| failure(error, &case.data))
     }

@@ -3,10 +3,12 @@
 //! - [`import`] other people's files into the store
 //! - [`check`] what is wrong or remarkable in a store
 //! - [`info`] what a store holds
+//! - [`sample`] made-up history
 
 mod check;
 mod import;
 mod info;
+mod sample;
 
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
@@ -35,6 +37,8 @@ enum DataCommand {
     Check(check::CheckArgs),
     /// List the files of a history
     Info(InfoArgs),
+    /// Make up a history from a seed
+    Sample(sample::SampleArgs),
 }
 
 /// Arguments of `lockstep data info`.
@@ -70,6 +74,7 @@ fn run_to(args: DataArgs, market: &Market, out: &mut dyn Write) -> Result<Exit, 
         DataCommand::Import(args) => import::run(*args, market)?,
         DataCommand::Check(args) => check::run(&args, market)?,
         DataCommand::Info(args) => info::run(&args.dir, market)?,
+        DataCommand::Sample(args) => sample::run(&args, market)?,
     };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // Whoever stops reading has seen enough.

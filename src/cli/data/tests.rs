@@ -18,7 +18,8 @@ struct Line {
 fn data(dir: &Path, words: &str) -> Result<(Exit, String), Failure> {
     let words = words.split(' ').map(|word| word.replace("DIR", &dir.display().to_string()));
     let line = Line::parse_from(std::iter::once("data".to_owned()).chain(words));
-    let market = Market { calendar: calendar(), instruments: vec![instrument()], fees: Vec::new() };
+    let mut market = Market::embedded().unwrap();
+    (market.calendar, market.instruments) = (calendar(), vec![instrument()]);
     let mut out = Vec::new();
     let exit = run_to(line.data, &market, &mut out)?;
     let text = String::from_utf8(out).unwrap();

@@ -64,8 +64,10 @@ fn facts(done: &Done<'_>) -> Vec<(&'static str, String)> {
     if !trades.is_empty() {
         let wins = 100.0 * done.summary.wins() as f64 / trades.len() as f64;
         let (gross, fees) = (rupees(done.summary.gross()), rupees(done.summary.fees()));
-        facts.push(("Trades", format!("{} · win {wins:.1} % · {}", grouped(trades.len() as u64),
-            counts(exits))));
+        facts.push((
+            "Trades",
+            format!("{} · win {wins:.1} % · {}", grouped(trades.len() as u64), counts(exits)),
+        ));
         let net = rupees(done.summary.net());
         facts.push(("Profit", format!("net {net} · gross {gross} · fees {fees}")));
         facts.push(("Equity", sparkline(&done.summary)));
@@ -76,8 +78,10 @@ fn facts(done: &Done<'_>) -> Vec<(&'static str, String)> {
         let size = bytes as f64 / 1_000_000.0;
         facts.push(("Journal", format!("{} · {records} events · {size:.1} MB", dir.display())));
     }
-    facts.push(("Digest", format!("run {} · all events {}", &done.run_id[..12],
-        done.sealed.digest.short())));
+    facts.push((
+        "Digest",
+        format!("run {} · all events {}", &done.run_id[..12], done.sealed.digest.short()),
+    ));
     facts
 }
 
@@ -92,9 +96,10 @@ fn counts<K: std::fmt::Display>(counts: &std::collections::BTreeMap<K, u64>) -> 
 
 fn data(done: &Done<'_>) -> String {
     let run = done.run;
-    let shown = run.sessions.iter().filter(|session| {
-        done.shown.first <= session.date && session.date <= done.shown.last
-    });
+    let shown = run
+        .sessions
+        .iter()
+        .filter(|session| done.shown.first <= session.date && session.date <= done.shown.last);
     let muhurat = shown.clone().filter(|session| session.kind == SessionKind::Muhurat).count();
     let muhurat = if muhurat > 0 { format!(" ({muhurat} Muhurat)") } else { String::new() };
     let sessions = shown.count();
@@ -154,8 +159,12 @@ fn golden(done: &Done<'_>) -> String {
         Err(why) => return format!("not compared: {why}"),
     };
     let parts = comparison.counts.iter().map(|counts| {
-        format!("{} {}/{}", counts.table.file().trim_end_matches(".csv"), grouped(counts.equal as u64),
-            grouped(counts.golden as u64))
+        format!(
+            "{} {}/{}",
+            counts.table.file().trim_end_matches(".csv"),
+            grouped(counts.equal as u64),
+            grouped(counts.golden as u64)
+        )
     });
     let parts = parts.collect::<Vec<_>>().join(" · ");
     match comparison.is_same() {
@@ -188,7 +197,8 @@ fn difference(done: &Done<'_>, paint: Paint, diffs_max: usize) -> String {
         return String::new();
     }
     let help = help(done, dir);
-    let labels = Labels { place: dir, has_files: true, golden: "golden", replay: "replay", help: &help };
+    let labels =
+        Labels { place: dir, has_files: true, golden: "golden", replay: "replay", help: &help };
     format!("\n{}", render(comparison, &labels, paint, diffs_max))
 }
 
@@ -196,7 +206,10 @@ fn help(done: &Done<'_>, dir: &Path) -> Vec<String> {
     let case = dir.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut help = Vec::new();
     if let Some(dir) = &done.run_dir {
-        help.push(format!("`lockstep journal cat {}` shows every event of this run", dir.display()));
+        help.push(format!(
+            "`lockstep journal cat {}` shows every event of this run",
+            dir.display()
+        ));
     }
     if let Some(case) = case {
         help.push(format!("`lockstep golden review --case {case}` if the new behaviour is right"));
@@ -210,7 +223,12 @@ fn as_json(done: &Done<'_>, exit: Exit, diffs_max: usize) -> Value {
         counts.into_iter().map(|(word, count)| (word, json!(count))).collect::<Map<_, _>>().into()
     };
     let words = |counts: &std::collections::BTreeMap<_, u64>| {
-        by_word(counts.iter().map(|(k, v): (&crate::domain::fact::RejectReason, _)| (k.to_string(), *v)).collect())
+        by_word(
+            counts
+                .iter()
+                .map(|(k, v): (&crate::domain::fact::RejectReason, _)| (k.to_string(), *v))
+                .collect(),
+        )
     };
     let signals = summary.signals.iter();
     let signals = signals.map(|((kind, side), count)| (format!("{side} {kind}"), *count)).collect();
@@ -249,7 +267,8 @@ fn as_json(done: &Done<'_>, exit: Exit, diffs_max: usize) -> Value {
 }
 
 fn golden_json(dir: &Path, comparison: &Comparison, diffs_max: usize) -> Value {
-    let labels = Labels { place: dir, has_files: true, golden: "golden", replay: "replay", help: &[] };
+    let labels =
+        Labels { place: dir, has_files: true, golden: "golden", replay: "replay", help: &[] };
     let mut value = export::json(comparison, &labels, diffs_max);
     if let Value::Object(fields) = &mut value {
         fields.insert("compared".to_owned(), json!(true));
