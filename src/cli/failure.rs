@@ -60,7 +60,8 @@ impl fmt::Display for Failure {
             write!(f, "\n  --> {place}")?;
         }
         for why in &self.why {
-            write!(f, "\n   = {why}")?;
+            // A reason of several lines, such as an excerpt of a file, stands under itself.
+            write!(f, "\n   = {}", why.trim_end().replace('\n', "\n     "))?;
         }
         for next in &self.next {
             write!(f, "\n  help: {next}")?;

@@ -227,8 +227,9 @@ pub(super) fn failure(error: Error, case: &str) -> Failure {
             Failure::new(Exit::Io, "failed to read or write").at(path.display()).because(source)
         }
         Error::Malformed { path, line, what } => {
+            let place = path.display().to_string();
             Failure::new(Exit::Damaged, "the golden is damaged")
-                .at(format!("{}:{line}", path.display()))
+                .at(if line == 0 { place } else { format!("{place}:{line}") })
                 .because(what)
                 .hint("take the file from version control, or accept a new golden")
         }

@@ -54,7 +54,7 @@ pub fn main() -> ExitCode {
     let exit = match run(Cli::parse().command) {
         Ok(exit) => exit,
         Err(failure) => {
-            eprintln!("{failure}");
+            terminal::say(&failure);
             failure.exit
         }
     };
@@ -72,7 +72,9 @@ fn run(command: Command) -> Result<Exit, Failure> {
             golden::run(&args, &bench)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "lockstep", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "lockstep", &mut script);
+            terminal::print(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Same)
         }
     }

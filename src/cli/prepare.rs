@@ -1,6 +1,7 @@
 //! What several commands need before they start: market facts, cases, and the words for what is
 //! missing.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::domain::event::{Event, Input};
@@ -18,6 +19,7 @@ use super::data::store_failure;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::golden::Bench;
+use super::terminal::say;
 
 /// The market facts that are built in.
 ///
@@ -38,12 +40,15 @@ pub fn warn_of_label(symbol: &Symbol, market: &Market, on: Date) {
         return;
     };
     let truth = &found.truth;
-    eprintln!("warning: {} is not {label} but {} ({})", truth.key, truth.name, truth.symbol);
-    eprintln!("   = the instrument master says so for {on}");
+    say(format_args!(
+        "warning: {} is not {label} but {} ({})",
+        truth.key, truth.name, truth.symbol
+    ));
+    say(format_args!("   = the instrument master says so for {on}"));
     if let Some(meant) = &found.meant {
-        eprintln!("   = {label} is {} ({}, {})", meant.key, meant.name, meant.symbol);
+        say(format_args!("   = {label} is {} ({}, {})", meant.key, meant.name, meant.symbol));
     }
-    eprintln!("  help: carrying on as {}; correct the label or the key", truth.symbol);
+    say(format_args!("  help: carrying on as {}; correct the label or the key", truth.symbol));
 }
 
 /// The keys of all symbols in a history.
@@ -65,13 +70,20 @@ pub fn keys_of(data: &Path) -> Result<Vec<String>, Failure> {
 pub fn case_failure(error: CaseError, replays: &Path) -> Failure {
     let cases = case::names(replays).unwrap_or_default().join(", ");
     match error {
-        CaseError::Read { path, source } => Failure::new(Exit::Usage, "there is no such case")
-            .at(path.display())
-            .because(source)
-            .hint(match cases.is_empty() {
-                true => format!("there are no cases below {}", replays.display()),
-                false => format!("the cases are: {cases}"),
-            }),
+        CaseError::Read { path, source } => match source.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                Failure::new(Exit::Usage, "there is no such case")
+                    .at(path.display())
+                    .because(source)
+                    .hint(match cases.is_empty() {
+                        true => format!("there are no cases below {}", replays.display()),
+                        false => format!("the cases are: {cases}"),
+                    })
+            }
+            _ => {
+                Failure::new(Exit::Io, "failed to read the case").at(path.display()).because(source)
+            }
+        },
         CaseError::Parse { path, message } => Failure::new(Exit::Usage, "the case's file is wrong")
             .at(path.display())
             .because(message),
@@ -83,13 +95,13 @@ pub fn failure(error: PrepareError, data: &Path) -> Failure {
     match error {
         PrepareError::Plan(error) => plan_failure(&error),
         PrepareError::Store(error) => store_failure(error),
-        PrepareError::Uncovered { key, month, path, is_warmup } => {
-            let failure = Failure::new(Exit::Usage, format!("{key} has no history for {month}"))
+        PrepareError::Uncovered { key, when, path, is_warmup } => {
+            let failure = Failure::new(Exit::Usage, format!("{key} has no history for {when}"))
                 .at(path.display())
                 .hint(format!("`lockstep data info {}` shows what is there", data.display()));
             match is_warmup {
                 true => failure
-                    .because("that month is needed to warm the indicators up")
+                    .because("that is needed to warm the indicators up")
                     .hint("a later --from or fewer --warmup-sessions need less"),
                 false => failure,
             }
@@ -194,5 +206,10 @@ pub fn book_of_run(dir: &Path) -> Result<Book, Failure> {
 
 /// Words for a journal that cannot be read.
 pub fn journal_failure(error: &JournalError) -> Failure {
-    Failure::new(Exit::Damaged, "failed to read the journal").because(chain(error))
+    let exit = match error {
+        JournalError::Io { .. } => Exit::Io,
+        JournalError::Absent { .. } | JournalError::TooNew { .. } => Exit::Usage,
+        _ => Exit::Damaged,
+    };
+    Failure::new(exit, "failed to read the journal").because(chain(error))
 }

@@ -34,12 +34,18 @@ pub fn progress(label: &'static str, steps: u64) -> ProgressBar {
 /// # Errors
 /// When stdout cannot be written for another reason.
 pub fn print(text: &str) -> Result<(), Failure> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Exit::Io, "failed to write to stdout").because(error))
         }
         _ => Ok(()),
     }
+}
+
+/// Writes to stderr. Where nobody can hear it there is nobody to tell that either.
+pub fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// A count with Indian grouping: 12,34,567.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::domain::config::{ExecutionConfig, ExecutionProfile, StrategyConfig};
-use crate::domain::money::{Cash, Qty};
+use crate::domain::money::{Cash, QTY_MAX, Qty};
 
 use super::plan::{DateRange, Request};
 
@@ -116,9 +116,11 @@ impl Case {
     pub fn load(replays: &Path, name: &str) -> Result<Case, CaseError> {
         let folder = replays.join(name);
         let path = folder.join("case.toml");
-        let text = fs::read_to_string(&path)
-            .map_err(|source| CaseError::Read { path: path.clone(), source })?;
-        Case::parse(&text, name, &folder).map_err(|message| CaseError::Parse { path, message })
+        let bytes =
+            fs::read(&path).map_err(|source| CaseError::Read { path: path.clone(), source })?;
+        let text = String::from_utf8(bytes).map_err(|error| error.to_string());
+        text.and_then(|text| Case::parse(&text, name, &folder))
+            .map_err(|message| CaseError::Parse { path, message })
     }
 
     /// What the case asks to be run.
@@ -194,6 +196,10 @@ impl ExecutionFile {
             config.daily_loss_max = rupees_of("execution.daily_loss_max", rupees)?;
         }
         if let Some(shares) = file.position_max {
+            if !(1..=QTY_MAX.0).contains(&shares) {
+                let max = QTY_MAX.0;
+                return Err(format!("execution.position_max is {shares}, but must be 1 to {max}"));
+            }
             config.position_max = Qty(shares);
         }
         check("execution.slippage_ticks", config.slippage_ticks, 0, 1_000)?;

@@ -33,16 +33,16 @@ pub enum PrepareError {
     /// The history cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The history lacks a month.
-    #[error("{key} has no history for {month}")]
+    /// The history lacks a month, or begins or ends inside the run.
+    #[error("{key} has no history for {when}")]
     Uncovered {
         /// The instrument.
         key: String,
-        /// The month, `YYYY-MM`.
-        month: String,
+        /// The month, `YYYY-MM`, or the day.
+        when: String,
         /// The file that should hold it.
         path: PathBuf,
-        /// Whether the month is needed for warm-up only.
+        /// Whether it is needed for warm-up only.
         is_warmup: bool,
     },
 }
@@ -121,7 +121,8 @@ impl Replay {
     }
 }
 
-/// Refuses a plan with a month that has sessions but no file.
+/// Refuses a plan with a month that has sessions but no file, and one whose first or last session
+/// has no bar: the run would not be as long, or not as warm, as it says.
 fn uncovered(
     plan: &Plan,
     store: &Store,
@@ -129,15 +130,23 @@ fn uncovered(
     first_traded: Date,
 ) -> Result<(), PrepareError> {
     let present = store.months(key)?;
-    for session in &plan.run.sessions {
+    let lacks = |date: Date, when: String| PrepareError::Uncovered {
+        key: key.to_owned(),
+        when,
+        path: store.path(key, date.first_of_month()),
+        is_warmup: date < first_traded,
+    };
+    let sessions = &plan.run.sessions;
+    for session in sessions {
         let month = session.date.first_of_month();
-        if !present.contains(&month) {
-            return Err(PrepareError::Uncovered {
-                key: key.to_owned(),
-                month: month.month_name(),
-                path: store.path(key, month),
-                is_warmup: session.date < first_traded,
-            });
+        // Of an unknown key there is nothing at all; the store says that better.
+        if !present.is_empty() && !present.contains(&month) {
+            return Err(lacks(session.date, month.month_name()));
+        }
+    }
+    for session in sessions.first().into_iter().chain(sessions.last()) {
+        if store.load(key, session.date, session.date)?.is_empty() {
+            return Err(lacks(session.date, session.date.to_string()));
         }
     }
     Ok(())

@@ -47,6 +47,9 @@ impl Error {
         let path = path.to_path_buf();
         move |source| match source.kind() {
             io::ErrorKind::NotFound => Error::Missing { path },
+            io::ErrorKind::InvalidData => {
+                Error::Malformed { path, line: 0, what: source.to_string() }
+            }
             _ => Error::Io { path, source },
         }
     }

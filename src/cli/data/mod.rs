@@ -104,7 +104,7 @@ pub fn store_failure(error: StoreError) -> Failure {
             what(&format!("the history has nothing of {key}"))
                 .at(dir.display())
                 .because(format!("it has {}", available.join(", ")))
-                .hint("name one of these with --symbol, or import what is missing")
+                .hint("name one of these, or import what is missing")
         }
         StoreError::MissingMonth { path, first, last } => what("a month is missing")
             .at(path.display())

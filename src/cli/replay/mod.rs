@@ -304,6 +304,8 @@ struct RunDir {
     building: PathBuf,
     finished: PathBuf,
     is_wanted: bool,
+    /// The folders above it that were not there before, the innermost first.
+    new_parents: Vec<PathBuf>,
 }
 
 impl RunDir {
@@ -313,6 +315,12 @@ impl RunDir {
             building: args.journal.join(format!(".{name}.{}", std::process::id())),
             finished: args.journal.join(name),
             is_wanted: !args.no_journal,
+            new_parents: args
+                .journal
+                .ancestors()
+                .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+                .map(Path::to_path_buf)
+                .collect(),
         }
     }
 
@@ -345,6 +353,10 @@ impl Drop for RunDir {
         if self.is_wanted {
             // Nothing can be done about a failure here, and the name says that it is unfinished.
             let _ = fs::remove_dir_all(&self.building);
+            for parent in &self.new_parents {
+                // Only an empty folder can be removed: what another run put there stays.
+                let _ = fs::remove_dir(parent);
+            }
         }
     }
 }

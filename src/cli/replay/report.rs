@@ -29,7 +29,8 @@ pub fn print(done: &Done<'_>, format: Format, diffs_max: usize) -> Result<Exit, 
         Format::Human => human(done) + &difference(done, terminal::stdout_paint(), diffs_max),
         Format::Json => format!("{:#}\n", as_json(done, exit, diffs_max)),
         Format::Csv => {
-            eprint!("{}", human(done) + &difference(done, Paint::Plain, diffs_max));
+            let words = human(done) + &difference(done, Paint::Plain, diffs_max);
+            terminal::say(words.trim_end());
             String::from_utf8_lossy(&done.book.signals.to_csv()).into_owned()
         }
     };
