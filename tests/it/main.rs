@@ -1,6 +1,11 @@
 //! All integration tests in one binary: one link instead of many.
 
+mod cli_difference;
+mod cli_refusals;
+mod cli_replay;
 mod core_stories;
+mod desk;
 mod laws;
+mod raw_parquet;
 mod reference;
 mod world;

@@ -8,7 +8,8 @@ use arrow::compute::concat;
 use arrow::error::ArrowError;
 
 use super::error::StoreError;
-use super::read::{read_key, read_row_count, read_rows};
+use super::read::{Wanted, read_key, read_row_count, read_rows};
+use super::schema::KEY;
 use super::validate::{check_rows, month_window};
 use crate::domain::event::DataHash;
 use crate::domain::time::{Date, Window};
@@ -80,7 +81,7 @@ impl Store {
                 continue;
             }
             let months = months_in(&path)?;
-            let mut keys = months.iter().map(|month| read_key(&path.join(file_name(*month))));
+            let mut keys = months.iter().map(|month| own_key(&name, &path.join(file_name(*month))));
             let Some(mut key) = keys.next() else { continue };
             if key.is_err() {
                 key = keys.find(Result::is_ok).unwrap_or(key);
@@ -132,10 +133,7 @@ impl Store {
         window: Window,
     ) -> Result<BarColumns, StoreError> {
         let path = self.path(key, month);
-        // The whole file when the window covers its month, or a row of another month would hide.
-        let own = month_window(month);
-        let covered = window.open <= own.open && own.close <= window.close;
-        let bars = read_rows(&path, key, (!covered).then_some(window))?;
+        let bars = read_rows(&path, key, Some(Wanted { window, month: month_window(month) }))?;
         check_rows(&path, &bars, month)?;
         Ok(bars)
     }
@@ -203,6 +201,20 @@ impl Store {
 fn folder_name(key: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     key.chars().map(plain).collect()
+}
+
+/// The key that a file names, which must be one of its folder.
+fn own_key(folder: &str, path: &Path) -> Result<String, StoreError> {
+    let key = read_key(path)?;
+    if folder_name(&key) == folder {
+        return Ok(key);
+    }
+    Err(StoreError::Metadata {
+        path: path.to_owned(),
+        entry: KEY,
+        wanted: format!("a key of {folder}"),
+        found: format!("`{key}`"),
+    })
 }
 
 /// The file of a month.

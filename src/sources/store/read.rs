@@ -25,6 +25,30 @@ use crate::sources::columns::BarColumns;
 /// ask for all the memory there is.
 const ROWS_MAX: usize = 1_000_000;
 
+/// Which rows of a month's file are wanted: those of a window, and those that are not of the month at
+/// all, or they would go unseen.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    /// The rows that were asked for.
+    pub window: Window,
+    /// The file's month.
+    pub month: Window,
+}
+
+impl Wanted {
+    fn is(self, time: i64) -> bool {
+        let within = |window: Window| window.open.0 <= time && time < window.close.0;
+        within(self.window) || !within(self.month)
+    }
+
+    /// Whether a row of times from `min` to `max` can be wanted.
+    fn may_be(self, min: i64, max: i64) -> bool {
+        let Wanted { window, month } = self;
+        let overlaps = min < window.close.0 && window.open.0 <= max;
+        overlaps || min < month.open.0 || month.close.0 <= max
+    }
+}
+
 /// The key that a file's metadata name.
 pub(super) fn read_key(path: &Path) -> Result<String, StoreError> {
     let file = File::open(path).map_err(StoreError::io(path))?;
@@ -45,19 +69,19 @@ pub(super) fn read_row_count(path: &Path) -> Result<u64, StoreError> {
     Ok(u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0))
 }
 
-/// The rows of a file, or only those whose time lies in `window`, in the order of the file. Row
-/// groups that hold none of them are not decoded. The rows are not yet checked.
+/// The rows of a file, or only those that are wanted, in the order of the file. Row groups that hold
+/// none of them are not decoded. The rows are not yet checked.
 pub(super) fn read_rows(
     path: &Path,
     key: &str,
-    window: Option<Window>,
+    wanted: Option<Wanted>,
 ) -> Result<BarColumns, StoreError> {
     let file = File::open(path).map_err(StoreError::io(path))?;
     guarded(path, || {
         // One read for the whole file: a month is small, and the decoder then slices it freely.
         let length = file.metadata().map_err(ParquetError::from)?.len();
         let bytes = file.get_bytes(0, usize::try_from(length).unwrap_or(usize::MAX))?;
-        decode(path, key, window, bytes)
+        decode(path, key, wanted, bytes)
     })
 }
 
@@ -68,7 +92,7 @@ fn read_metadata<R: ChunkReader>(bytes: &R) -> Result<ParquetMetaData, ParquetEr
 fn decode<R: ChunkReader + 'static>(
     path: &Path,
     key: &str,
-    window: Option<Window>,
+    wanted: Option<Wanted>,
     bytes: R,
 ) -> Result<BarColumns, Decoding> {
     let metadata = read_metadata(&bytes)?;
@@ -77,7 +101,7 @@ fn decode<R: ChunkReader + 'static>(
     let mut groups = Vec::new();
     let mut rows = 0;
     for (index, group) in metadata.row_groups().iter().enumerate() {
-        if window.is_none_or(|window| may_hold(group, window)) {
+        if wanted.is_none_or(|wanted| may_hold(group, wanted)) {
             groups.push(index);
             rows += usize::try_from(group.num_rows()).unwrap_or(usize::MAX);
         }
@@ -102,33 +126,32 @@ fn decode<R: ChunkReader + 'static>(
         let text = format!("{} rows where the footer says {rows}", batch.num_rows());
         return Err(ParquetError::General(text).into());
     }
-    Ok(columns(&match window {
-        Some(window) => cut(batch, window)?,
+    Ok(columns(&match wanted {
+        Some(wanted) => cut(batch, wanted)?,
         None => batch,
     }))
 }
 
-/// Whether a row group can hold rows of `window`: its statistics may rule that out.
-fn may_hold(group: &RowGroupMetaData, window: Window) -> bool {
+/// Whether a row group can hold wanted rows: its statistics may rule that out.
+fn may_hold(group: &RowGroupMetaData, wanted: Wanted) -> bool {
     let mut columns = group.columns().iter();
     let time = columns.find(|column| column.column_path().string() == "open_time");
     match time.and_then(|column| column.statistics()) {
         Some(Statistics::Int64(range)) => match (range.min_opt(), range.max_opt()) {
-            (Some(&min), Some(&max)) => min < window.close.0 && window.open.0 <= max,
+            (Some(&min), Some(&max)) => wanted.may_be(min, max),
             _ => true,
         },
         _ => true,
     }
 }
 
-/// Only the rows of `window`.
-fn cut(batch: RecordBatch, window: Window) -> Result<RecordBatch, ArrowError> {
+/// Only the wanted rows.
+fn cut(batch: RecordBatch, wanted: Wanted) -> Result<RecordBatch, ArrowError> {
     let time = column(&batch, "open_time");
-    let inside = |time: &i64| window.open.0 <= *time && *time < window.close.0;
-    if time.values().iter().all(inside) {
+    if time.values().iter().all(|time| wanted.is(*time)) {
         return Ok(batch);
     }
-    let mask: BooleanArray = time.values().iter().map(|time| Some(inside(time))).collect();
+    let mask: BooleanArray = time.values().iter().map(|time| Some(wanted.is(*time))).collect();
     filter_record_batch(&batch, &mask)
 }
 

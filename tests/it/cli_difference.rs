@@ -1,0 +1,385 @@
+//! What a user reads when something changed: one price of one minute, one line of golden, or two
+//! runs that are not the same. The first difference is named with both values, the last event that
+//! was equal, and the minute of trading behind it.
+
+use lockstep::domain::money::Price;
+use lockstep::domain::time::Timestamp;
+
+use crate::desk::{BSE, Desk, TATA};
+use crate::world::price;
+
+const REPLAY: &str = "replay --to 2024-10 --no-journal";
+
+/// The difference after the change of one minute of the sample's history.
+fn after(key: &str, minute: &str, change: impl FnOnce(&mut lockstep::domain::fact::Bar)) -> String {
+    let desk = Desk::new();
+    desk.change(key, minute, change);
+    desk.run(REPLAY).difference()
+}
+
+#[test]
+fn a_close_inside_the_bar_moves_no_bar_and_is_found_all_the_same() {
+    let text = after(BSE, "2024-10-08T11:05", |bar| {
+        let tick = if bar.close < bar.high { 500 } else { -500 };
+        bar.close = Price(bar.close.0 + tick);
+        assert_eq!(bar.defect(), None, "the change must be a price that could have been");
+    });
+    insta::assert_snapshot!(text, @"
+    error: replay differs from golden at one place
+      --> golden/sample/bars_15m.csv:216
+       |
+    216| 2024-10-08T11:00  NSE_EQ|INE118H01025  9426
+       |                                        ^^^^ check of 11:05: golden 9426, replay 6885
+       = event in replay: 29680.1
+       = last equal event: 29635.3 (bar-15m 2024-10-08T10:45 NSE_EQ|INE155A01022)
+       = minute behind it: 2024-10-08 11:05, check 9426 in golden, check 6885 in replay
+       = rows that agree: bars_15m 1097/1098 · signals 58/58 · fills 70/70
+       help: `lockstep golden review --case sample` if the new behaviour is right
+    ");
+}
+
+#[test]
+fn a_high_above_all_others_moves_the_bar() {
+    let text = after(BSE, "2024-10-08T11:05", |bar| bar.high = bar.high.plus(Price(200_000)));
+    insta::assert_snapshot!(text, @"
+    error: replay differs from golden at the first of 464 places
+      --> golden/sample/bars_15m.csv:216
+       |
+    216| 2024-10-08T11:00  NSE_EQ|INE118H01025  4455.25
+       |                                        ^^^^^^^ high: golden 4455.25, replay 4466.10
+       = also: atr, vwap, check
+       = event in replay: 29680.1
+       = last equal event: 29635.3 (bar-15m 2024-10-08T10:45 NSE_EQ|INE155A01022)
+       = minute behind it: 2024-10-08 11:05, check 9426 in golden, check 9ced in replay
+       = then: golden/sample/bars_15m.csv:218  2024-10-08T11:15  NSE_EQ|INE118H01025  atr: golden 21.6603064749886, replay 22.37994933213148
+       = then: golden/sample/bars_15m.csv:220  2024-10-08T11:30  NSE_EQ|INE118H01025  atr: golden 20.913141726775116, replay 21.581381522693505
+       = then: golden/sample/bars_15m.csv:222  2024-10-08T11:45  NSE_EQ|INE118H01025  atr: golden 21.08720303200549, replay 21.70771141392971
+       = then: golden/sample/bars_15m.csv:224  2024-10-08T12:00  NSE_EQ|INE118H01025  atr: golden 20.523831386862227, replay 21.100017741506147
+         … and 459 more
+       = rows that agree: bars_15m 657/1098 · signals 36/58 · fills 69/70
+       help: `lockstep golden review --case sample` if the new behaviour is right
+    ");
+}
+
+#[test]
+fn a_close_below_the_swing_takes_a_signal_away() {
+    let text = after(TATA, "2024-10-01T09:44", |bar| {
+        bar.close = price("930.00");
+        bar.low = bar.low.min(bar.close);
+    });
+    insta::assert_snapshot!(text, @"
+    error: replay differs from golden at the first of 587 places
+      --> golden/sample/bars_15m.csv:5
+       |
+      5| 2024-10-01T09:30  NSE_EQ|INE155A01022  934.90
+       |                                        ^^^^^^ close: golden 934.90, replay 930.00
+       = also: ema20, ema50, vwap, check
+       = event in replay: 24896.3
+       = last equal event: 24896.1 (bar-15m 2024-10-01T09:30 NSE_EQ|INE118H01025)
+       = minute behind it: 2024-10-01 09:44, close 930.00; check 15b7 in golden, check 73ee in replay
+       = then: golden/sample/signals.csv:2  2024-10-01T09:30  NSE_EQ|INE155A01022 (TATAMOTORS)  BUY  TREND  replay has no such signal
+       = then: golden/sample/fills.csv:2  2024-10-01T09:45  NSE_EQ|INE155A01022 (TATAMOTORS)  entry  BUY  replay has no such fill
+       = then: golden/sample/bars_15m.csv:7  2024-10-01T09:45  NSE_EQ|INE155A01022  ema20: golden 925.4705974164752, replay 925.048375194253
+       = then: golden/sample/signals.csv, after line 2  2024-10-01T09:45  NSE_EQ|INE155A01022 (TATAMOTORS)  BUY  TREND  golden has no such signal
+         … and 582 more
+       = rows that agree: bars_15m 549/1098 · signals 27/58 · fills 66/70
+       help: `lockstep golden review --case sample` if the new behaviour is right
+    ");
+    assert!(text.contains("signals.csv:2"), "the signal that is gone is named: {text}");
+}
+
+#[test]
+fn a_minute_that_is_gone_makes_the_bar_incomplete() {
+    let desk = Desk::new();
+    let time = Timestamp::parse("2024-10-08T11:05").unwrap();
+    desk.rewrite(BSE, "2024-10", |bars| bars.retain(|bar| bar.open_time != time));
+    insta::assert_snapshot!(desk.run(REPLAY).difference(), @"
+    error: replay differs from golden at the first of 103 places
+      --> golden/sample/bars_15m.csv:216
+       |
+    216| 2024-10-08T11:00  NSE_EQ|INE118H01025  30388
+       |                                        ^^^^^ volume: golden 30388, replay 29083
+       = also: minutes, vwap, vol_z, check
+       = event in replay: 29679.1
+       = last equal event: 29635.3 (bar-15m 2024-10-08T10:45 NSE_EQ|INE155A01022)
+       = minute behind it: 2024-10-08 11:05, check 9426 in golden, absent in replay
+       = then: golden/sample/bars_15m.csv:218  2024-10-08T11:15  NSE_EQ|INE118H01025  vwap: golden 4419.094153539713, replay 4419.0179757772685
+       = then: golden/sample/bars_15m.csv:220  2024-10-08T11:30  NSE_EQ|INE118H01025  vwap: golden 4418.86956385544, replay 4418.798115313104
+       = then: golden/sample/bars_15m.csv:222  2024-10-08T11:45  NSE_EQ|INE118H01025  vwap: golden 4417.944065985661, replay 4417.874054442675
+       = then: golden/sample/bars_15m.csv:224  2024-10-08T12:00  NSE_EQ|INE118H01025  vwap: golden 4415.792309345191, replay 4415.721462897249
+         … and 98 more
+       = rows that agree: bars_15m 998/1098 · signals 55/58 · fills 70/70
+       help: `lockstep golden review --case sample` if the new behaviour is right
+    ");
+}
+
+#[test]
+fn a_minute_of_the_warm_up_is_told_from_the_days_that_count() {
+    let desk = Desk::new();
+    desk.change(BSE, "2024-09-30T11:05", |bar| bar.high = bar.high.plus(Price(10_000_000)));
+    insta::assert_snapshot!(desk.run("replay --no-journal --max-diffs 1").difference(), @"
+    error: replay differs from golden at the first of 633 places
+      --> golden/sample/bars_15m.csv:2
+       |
+      2| 2024-10-01T09:15  NSE_EQ|INE118H01025  22.45696752706488
+       |                                        ^^^^^^^^^^^^^^^^^ atr: golden 22.45696752706488, replay 41.169415925195324
+       = also: adx, swing_high
+       = event in replay: 24851.1
+       = minute behind it: 2024-10-01 09:29, atr 41.169415925195324
+         … and 632 more
+       = rows that agree: bars_15m 2452/3051 · signals 183/212 · fills 234/238
+       = note: the accepted minutes differ, but none of the compared bars: look at the warm-up
+       help: `lockstep golden review --case sample` if the new behaviour is right
+    ");
+}
+
+#[test]
+fn a_warm_up_minute_that_moves_nothing_is_still_another_history() {
+    let desk = Desk::new();
+    desk.change(BSE, "2024-09-10T11:05", |bar| {
+        let tick = if bar.close < bar.high { 500 } else { -500 };
+        bar.close = Price(bar.close.0 + tick);
+    });
+    insta::assert_snapshot!(desk.run("replay --no-journal").difference(), @"
+    error: replay has every row of golden, but of other minutes
+      --> golden/sample
+       = rows that agree: bars_15m 3051/3051 · signals 212/212 · fills 238/238
+       = note: the accepted minutes differ, but none of the compared bars: look at the warm-up
+       help: `lockstep golden review --case sample` if the new behaviour is right
+    ");
+}
+
+#[test]
+fn json_and_csv_name_the_same_difference() {
+    let desk = Desk::new();
+    desk.change(BSE, "2024-10-08T11:05", |bar| bar.high = bar.high.plus(Price(200_000)));
+    let json = desk.run("replay --to 2024-10 --no-journal --format json").json(1);
+    let first = &json["golden"]["differences"][0];
+    let facts = ["table", "line", "kind", "time", "time_utc", "key", "event"];
+    let facts = facts.map(|name| format!("{name} {}", first[name]));
+    insta::assert_snapshot!(facts.join("\n"), @r#"
+    table "bars_15m"
+    line 216
+    kind "field"
+    time "2024-10-08T11:00"
+    time_utc "2024-10-08T05:30Z"
+    key "NSE_EQ|INE118H01025"
+    event "29680.1"
+    "#);
+    insta::assert_snapshot!(first["fields"][0], @r#"{"golden":"4455.25","name":"high","replay":"4466.10"}"#);
+    assert_eq!(json["exit"], 1);
+    assert_eq!(json["golden"]["differences"].as_array().unwrap().len(), 5);
+    let ran = desk.run("replay --to 2024-10 --no-journal --format csv");
+    assert!(ran.stderr.contains("error: replay differs from golden"), "{}", ran.stderr);
+    assert!(ran.expect(1).starts_with("time,known,key"));
+}
+
+/// The difference after an edit of one file of the golden.
+fn edited(file: &str, change: impl FnOnce(&mut Vec<String>)) -> String {
+    let desk = Desk::new();
+    desk.edit_lines(&format!("golden/sample/{file}"), change);
+    desk.run(REPLAY).difference()
+}
+
+#[test]
+fn a_price_in_golden_signals() {
+    let text = edited("signals.csv", |lines| lines[4] = lines[4].replace("899.55", "899.60"));
+    insta::assert_snapshot!(text, @"
+    error: replay differs from golden at one place
+      --> golden/sample/signals.csv:5
+       |
+      5| 2024-10-04T09:45  NSE_EQ|INE155A01022 (TATAMOTORS)  SELL  TREND  899.60
+       |                                                                  ^^^^^^ price: golden 899.60, replay 899.55
+       = event in replay: 27199.5
+       = last equal event: 27199.3 (bar-15m 2024-10-04T09:45)
+       = minute behind it: 2024-10-04 09:59, close 899.55
+       = rows that agree: bars_15m 1098/1098 · signals 57/58 · fills 70/70
+       = note: signals.csv was edited by hand: digest says ec2f1a0e…, it is d033a3fe…
+       help: `lockstep golden review --case sample` if the new behaviour is right
+    ");
+}
+
+#[test]
+fn a_price_in_golden_fills() {
+    let text = edited("fills.csv", |lines| lines[3] = lines[3].replace("4376.00", "4376.05"));
+    insta::assert_snapshot!(text, @"
+    error: replay differs from golden at one place
+      --> golden/sample/fills.csv:4
+       |
+      4| 2024-10-03T13:15  NSE_EQ|INE118H01025 (BSE)  entry  SELL  4376.05
+       |                                                           ^^^^^^^ price: golden 4376.05, replay 4376.00
+       = event in replay: 26657.1
+       = last equal event: 26656.3 (signal 2024-10-03T13:00)
+       = minute behind it: 2024-10-03 13:15, the fill is at its open
+       = rows that agree: bars_15m 1098/1098 · signals 58/58 · fills 69/70
+       = note: fills.csv was edited by hand: digest says c55afbce…, it is ed53a29a…
+       help: `lockstep golden review --case sample` if the new behaviour is right
+    ");
+}
+
+#[test]
+fn a_line_taken_from_golden() {
+    let text = edited("signals.csv", |lines| drop(lines.remove(4)));
+    insta::assert_snapshot!(text, @"
+    error: replay differs from golden at one place
+      --> golden/sample/signals.csv, after line 4
+       |
+      +| 2024-10-04T09:45  NSE_EQ|INE155A01022 (TATAMOTORS)  SELL  TREND  899.55
+       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ golden has no such signal
+       = event in replay: 27199.5
+       = last equal event: 27199.3 (bar-15m 2024-10-04T09:45)
+       = minute behind it: 2024-10-04 09:59, close 899.55
+       = rows that agree: bars_15m 1098/1098 · signals 57/57 (replay has 58) · fills 70/70
+       = note: signals.csv was edited by hand: digest says ec2f1a0e…, it is c8419309…
+       help: `lockstep golden review --case sample` if the new behaviour is right
+    ");
+}
+
+#[test]
+fn a_line_added_to_golden() {
+    let text = edited("fills.csv", |lines| {
+        let row = lines[3].replace("2024-10-03T13:15", "2024-10-03T13:45");
+        lines.insert(4, row);
+    });
+    insta::assert_snapshot!(text, @"
+    error: replay differs from golden at one place
+      --> golden/sample/fills.csv:5
+       |
+      5| 2024-10-03T13:45  NSE_EQ|INE118H01025 (BSE)  entry  SELL  4376.00
+       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ replay has no such fill
+       = last equal event: 26746.3 (bar-15m 2024-10-03T13:30 NSE_EQ|INE155A01022)
+       = minute behind it: 2024-10-03 13:45, the fill is at its open
+       = rows that agree: bars_15m 1098/1098 · signals 58/58 · fills 70/71 (replay has 70)
+       = note: fills.csv was edited by hand: digest says c55afbce…, it is 4d30c13e…
+       help: `lockstep golden review --case sample` if the new behaviour is right
+    ");
+}
+
+#[test]
+fn an_empty_golden_is_a_difference_and_not_an_agreement() {
+    let desk = Desk::new();
+    for file in ["bars_15m.csv", "signals.csv", "fills.csv"] {
+        desk.edit_lines(&format!("golden/sample/{file}"), |lines| lines.truncate(1));
+    }
+    insta::assert_snapshot!(desk.run("replay --no-journal --max-diffs 1").difference(), @"
+    error: replay differs from golden at the first of 3501 places
+      --> golden/sample/bars_15m.csv, after line 1
+       |
+      +| 2024-10-01T09:15  NSE_EQ|INE118H01025  4494.20
+       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ golden has no such bar-15m
+       = event in replay: 24851.1
+       = minute behind it: 2024-10-01 09:15, absent in golden, check 0cc0 in replay; 14 more of the bar differ
+         … and 3500 more
+       = rows that agree: bars_15m 0/0 (replay has 3051) · signals 0/0 (replay has 212) · fills 0/0 (replay has 238)
+       = note: bars_15m.csv was edited by hand: digest says 3d3b8c9f…, it is f5f9fd6e…
+       = note: signals.csv was edited by hand: digest says ec2f1a0e…, it is 4ad08b75…
+       = note: fills.csv was edited by hand: digest says c55afbce…, it is 9e42c9bd…
+       help: `lockstep golden review --case sample` if the new behaviour is right
+    ");
+}
+
+#[test]
+fn a_new_behaviour_is_reviewed_and_accepted_with_a_reason() {
+    let mut desk = Desk::new();
+    desk.change(TATA, "2024-10-01T09:44", |bar| {
+        bar.close = price("930.00");
+        bar.low = bar.low.min(bar.close);
+    });
+    let review = desk.run("golden review --case sample --max-diffs 1").expect(1);
+    assert_eq!(review.matches("error:").count(), 2, "core and oracle both differ: {review}");
+    let accept = "golden accept --case sample --reason planted --by tester";
+    desk.env = vec![("CI", "true")];
+    insta::assert_snapshot!(desk.refuses(2, accept), @"
+    error: the golden was not written
+       = CI only checks goldens, it never writes them
+    ");
+    desk.env.clear();
+    desk.run(accept).expect(0);
+    desk.run("replay --no-journal").expect(0);
+    let ledger = desk.read("golden/sample/accepted.toml");
+    assert_eq!(ledger.matches("[[accepted]]").count(), 2, "{ledger}");
+    assert!(ledger.contains("reason = \"planted\""), "{ledger}");
+    assert!(desk.run(accept).expect(0).starts_with("nothing to accept"));
+}
+
+#[test]
+fn status_names_what_nothing_checks() {
+    let desk = Desk::new();
+    desk.run("golden status").expect(0);
+    desk.write("golden/orphan/digest", "");
+    desk.write("replays/unchecked/case.toml", desk.read("replays/sample/case.toml"));
+    desk.edit("golden/sample/fills.csv", "4376.00", "4376.05");
+    let text = desk.run("golden status").expect(1);
+    let column = text.lines().next().unwrap().find("State").unwrap();
+    let states: Vec<&str> = text.lines().skip(1).filter_map(|line| line.get(column..)).collect();
+    insta::assert_snapshot!(states.join("\n"), @"
+    orphan: no such case, so nothing checks this golden
+    bars_15m.csv is missing
+    signals.csv is missing
+    fills.csv is missing
+    accepted.toml is missing
+    fills.csv was edited by hand: digest says c55afbce…, it is ed53a29a…
+    no golden, so nothing checks this case
+    ");
+}
+
+#[test]
+fn runs_and_goldens_are_told_apart() {
+    let desk = Desk::new();
+    let run = |desk: &Desk| {
+        let json = desk.run("replay --format json");
+        let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+        json["journal"].as_str().unwrap().to_owned()
+    };
+    let before = run(&desk);
+    desk.change(TATA, "2024-10-01T09:44", |bar| {
+        bar.close = price("930.00");
+        bar.low = bar.low.min(bar.close);
+    });
+    let after = run(&desk);
+    insta::assert_snapshot!(desk.run(&format!("diff golden/sample {before}")).expect(0), @"B equals A: bars_15m 3051/3051 · signals 212/212 · fills 238/238");
+    insta::assert_snapshot!(desk.run(&format!("diff {before} golden/sample --only fills")).expect(0), @"B equals A: fills 238/238");
+    let text = desk.run(&format!("diff {before} {after} --max-diffs 1")).expect(1);
+    insta::assert_snapshot!(text.replace(&before, "[run]"), @"
+    error: B differs from A at the first of 748 places
+      --> [run], bars_15m row 4
+       |
+      4| 2024-10-01T09:30  NSE_EQ|INE155A01022  934.90
+       |                                        ^^^^^^ close: A 934.90, B 930.00
+       = also: ema20, ema50, vwap, check
+       = event in B: 24896.3
+       = last equal event: 24896.1 (bar-15m 2024-10-01T09:30 NSE_EQ|INE118H01025)
+       = minute behind it: 2024-10-01 09:44, close 930.00; check 15b7 in A, check 73ee in B
+         … and 747 more
+       = rows that agree: bars_15m 2348/3051 · signals 174/212 · fills 234/238
+    ");
+    let csv = desk.run(&format!("diff {before} {after} --only signals --format csv")).expect(1);
+    insta::assert_snapshot!(csv.lines().take(3).collect::<Vec<_>>().join("\n"), @"
+    table,line,kind,time,key,field,golden,replay
+    signals,2,missing,2024-10-01T09:30,NSE_EQ|INE155A01022,,,
+    signals,2,extra,2024-10-01T09:45,NSE_EQ|INE155A01022,,,
+    ");
+
+    desk.write("nothing/here", "");
+    insta::assert_snapshot!(desk.refuses(2, "diff golden/sample nothing"), @"
+    error: there is nothing to compare
+      --> nothing
+       = it is neither a golden (signals.csv) nor a run (log/*.evl)
+      help: `lockstep golden status` lists the goldens
+    ");
+    insta::assert_snapshot!(desk.refuses(2, "diff golden/sample golden/sample"), @"
+    error: A and B are the same directory
+      --> golden/sample
+       = comparing a thing with itself proves nothing
+    ");
+    let segments = desk.listing().into_keys();
+    let segment =
+        segments.into_iter().find(|path| path.extension().is_some_and(|it| it == "evl")).unwrap();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let damaged = segment.parent().unwrap().parent().unwrap().file_name().unwrap();
+    let error = desk.refuses(3, &format!("diff golden/sample runs/{}", damaged.display()));
+    assert!(error.contains("checksum"), "{error}");
+}
