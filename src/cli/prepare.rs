@@ -116,6 +116,7 @@ fn plan_failure(error: &PlanError) -> Failure {
     };
     let failure = Failure::new(exit, error.to_string());
     match error {
+        PlanError::NoSymbols => failure.hint("name keys with --symbols or in the case's file"),
         PlanError::UnknownKey(_) => failure
             .hint("keys look like NSE_EQ|INE155A01022; check it for a typing error")
             .hint("`lockstep config market` lists the instruments"),

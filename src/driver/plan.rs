@@ -78,7 +78,7 @@ pub enum PlanError {
         date: Date,
     },
     /// A year without a calendar.
-    #[error("the calendar does not list {}, only {:?}", .0.year, .0.listed)]
+    #[error("the calendar does not list {}, only {}", .0.year, years(&.0.listed))]
     UnlistedYear(UnlistedYear),
     /// Days without any trading.
     #[error("there is no session from {0} to {1}")]
@@ -175,6 +175,10 @@ fn warmup_start(request: &Request, market: &Market, first: Date) -> Result<Date,
         (Some(start), Some(found)) if found.len() == wanted => Ok(start),
         _ => Err(PlanError::NoWarmup { wanted, first }),
     }
+}
+
+fn years(listed: &[i32]) -> String {
+    listed.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The instruments of the keys, sorted and without repetition.

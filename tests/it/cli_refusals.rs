@@ -138,19 +138,19 @@ fn rows_must_be_bars_of_their_month() {
     insta::assert_snapshot!(refused_bars(|bars| bars[7].low = Price(-9_000_000)), @"
     error: a history has a row that is no bar
       --> replays/sample/data/NSE_EQ_INE155A01022/2024-08.parquet, row 7
-       = the bar of 2024-08-30T09:22: price-out-of-range
+       = the bar of 2024-08-30T09:22: price-out-of-range, 890.20 890.30 -900.00 889.90, volume 8482
       help: `lockstep data check` lists all such rows
     ");
     insta::assert_snapshot!(refused_bars(|bars| bars[0].high = Price(bars[0].low.0 - 500)), @"
     error: a history has a row that is no bar
       --> replays/sample/data/NSE_EQ_INE155A01022/2024-08.parquet, row 0
-       = the bar of 2024-08-30T09:15: ohlc-order
+       = the bar of 2024-08-30T09:15: ohlc-order, 891.00 890.65 890.70 890.85, volume 29255
       help: `lockstep data check` lists all such rows
     ");
     insta::assert_snapshot!(refused_bars(|bars| bars[9].volume = Qty(-1)), @"
     error: a history has a row that is no bar
       --> replays/sample/data/NSE_EQ_INE155A01022/2024-08.parquet, row 9
-       = the bar of 2024-08-30T09:24: volume-out-of-range
+       = the bar of 2024-08-30T09:24: volume-out-of-range, 891.25 891.25 890.75 890.75, volume -1
       help: `lockstep data check` lists all such rows
     ");
     let half_minute = refused(|raw, bars| {
@@ -161,7 +161,7 @@ fn rows_must_be_bars_of_their_month() {
     insta::assert_snapshot!(half_minute, @"
     error: a history has a row that is no bar
       --> replays/sample/data/NSE_EQ_INE155A01022/2024-08.parquet, row 5
-       = the bar of 2024-08-30T09:20:30: not-a-whole-minute
+       = the bar of 2024-08-30T09:20:30: not-a-whole-minute, 891.00 891.50 891.00 891.50, volume 8583
       help: `lockstep data check` lists all such rows
     ");
     let stranger = refused_bars(|bars| {
@@ -301,7 +301,7 @@ fn ranges_must_hold_sessions_that_are_known() {
       help: give days within the case, or `--data DIR` with a history of your own
     ");
     insta::assert_snapshot!(desk.refuses(2, &format!("{own} --from 2030-01 --to 2030-02")), @"
-    error: the calendar does not list 2030, only [2023, 2024, 2025, 2026]
+    error: the calendar does not list 2030, only 2023, 2024, 2025, 2026
        = holidays are announced a year at a time; a guess would invent sessions
       help: choose listed years, or add the year to market/nse_calendar.toml
     ");
@@ -416,7 +416,10 @@ fn a_case_must_say_what_it_means() {
         desk.refuses(2, "replay");
     }
     desk.write(path, "data = \"data\"\nfrom = \"2024-10\"\nto = \"2024-10\"\nwarmup_sessions = 2\nsymbols = []\n");
-    insta::assert_snapshot!(desk.refuses(4, "replay"), @"error: no symbols are selected");
+    insta::assert_snapshot!(desk.refuses(4, "replay"), @"
+    error: no symbols are selected
+      help: name keys with --symbols or in the case's file
+    ");
     fs::remove_file(desk.at(path)).unwrap();
     desk.refuses(2, "replay");
     fs::create_dir(desk.at(path)).unwrap();

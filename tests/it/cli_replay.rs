@@ -95,7 +95,7 @@ fn order_of_symbols_threads_clock_and_place_change_nothing() {
     let mut desk = Desk::new();
     fs::create_dir(desk.at("elsewhere")).unwrap();
     let digest = |desk: &Desk, folder: &str, words: &[&str]| {
-        let common = ["replay", "--to", "2024-10", "--no-journal", "--format", "json"];
+        let common = ["replay", "--to", "2024-10-09", "--no-journal", "--format", "json"];
         let json = desk.run_in(folder, &[&common, words].concat()).json(0);
         (json["digest"].clone(), json["run_id"].clone())
     };
@@ -121,7 +121,7 @@ fn order_of_symbols_threads_clock_and_place_change_nothing() {
 #[test]
 fn wrong_labels_are_said_and_the_run_goes_on() {
     let desk = Desk::new();
-    let line = "replay --to 2024-10 --no-journal --format json";
+    let line = "replay --to 2024-10-04 --no-journal --format json";
     let ran = desk.run(line);
     assert_eq!(ran.stderr.matches("warning:").count(), 2, "{}", ran.stderr);
     desk.edit("replays/sample/case.toml", "\"Tata Power\"", "\"Tata Motors\"");
@@ -135,7 +135,7 @@ fn wrong_labels_are_said_and_the_run_goes_on() {
 fn a_reader_that_goes_away_ends_the_command_quietly() {
     let desk = Desk::new();
     for words in [
-        &["replay", "--no-journal", "--format", "csv"][..],
+        &["replay", "--to", "2024-10-09", "--no-journal", "--format", "csv"][..],
         &["data", "check", DATA, "--format", "csv"],
         &["completions", "bash"],
     ] {
@@ -152,7 +152,7 @@ fn a_reader_that_goes_away_ends_the_command_quietly() {
 #[test]
 fn a_closed_stderr_does_not_end_the_run() {
     let desk = Desk::new();
-    let words = ["replay", "--to", "2024-10", "--no-journal", "--format", "csv"];
+    let words = ["replay", "--to", "2024-10-09", "--no-journal", "--format", "csv"];
     let mut command = desk.command("", &words);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
@@ -166,8 +166,11 @@ fn a_closed_stderr_does_not_end_the_run() {
 #[test]
 fn a_full_disk_behind_stdout_is_an_error() {
     let desk = Desk::new();
-    for words in [&["replay", "--no-journal"][..], &["data", "info", DATA], &["completions", "zsh"]]
-    {
+    for words in [
+        &["replay", "--to", "2024-10-09", "--no-journal"][..],
+        &["data", "info", DATA],
+        &["completions", "zsh"],
+    ] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let out = desk.command("", words).stdout(full).output().unwrap();
         assert_eq!(out.status.code(), Some(74), "{words:?}");
@@ -178,7 +181,7 @@ fn a_full_disk_behind_stdout_is_an_error() {
 fn a_file_where_a_folder_should_be_leaves_nothing_behind() {
     let desk = Desk::new();
     desk.write("way", "");
-    let error = desk.refuses(74, "replay --to 2024-10 --journal way");
+    let error = desk.refuses(74, "replay --to 2024-10-04 --journal way");
     let building = error.find("way/.sample-").map(|at| &error[at..]).unwrap();
     let building = building.split('/').nth(1).unwrap();
     insta::assert_snapshot!(error.replace(building, "[building]"), @"
@@ -186,10 +189,10 @@ fn a_file_where_a_folder_should_be_leaves_nothing_behind() {
        = way/[building]/log: creating failed: Not a directory (os error 20)
       help: check the space and the rights of the folder given by --journal
     ");
-    let run = desk.run("replay --to 2024-10 --no-journal --format json").json(0);
+    let run = desk.run("replay --to 2024-10-04 --no-journal --format json").json(0);
     let name = format!("runs/sample-{}", &run["run_id"].as_str().unwrap()[..12]);
     desk.write(&name, "");
-    insta::assert_snapshot!(desk.refuses(74, "replay --to 2024-10").replace(&name, "[run]"), @"
+    insta::assert_snapshot!(desk.refuses(74, "replay --to 2024-10-04").replace(&name, "[run]"), @"
     error: failed to put the run into its folder
       --> [run]
        = Not a directory (os error 20)

@@ -1,6 +1,8 @@
 //! All integration tests in one binary: one link instead of many.
 
+mod cli_check;
 mod cli_difference;
+mod cli_import;
 mod cli_refusals;
 mod cli_replay;
 mod core_stories;

@@ -1,8 +1,10 @@
 //! `lockstep data import`: other people's files into the store.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use super::super::exit::Exit;
@@ -21,7 +23,7 @@ pub(super) struct ImportArgs {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The instrument's key, such as NSE_EQ|INE155A01022
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     symbol: String,
     /// Directory of the history
     #[arg(long)]
@@ -159,6 +161,9 @@ fn import_failure(error: ImportError) -> Failure {
     let usage = |what: &str| Failure::new(Exit::Usage, what);
     match error {
         ImportError::Store(error) => store_failure(error),
+        ImportError::Io { path, source } if source.kind() == ErrorKind::NotFound => {
+            usage("there is no such file").at(path.display())
+        }
         ImportError::Io { path, source } => {
             Failure::new(Exit::Io, "failed to read a file").at(path.display()).because(source)
         }
@@ -168,7 +173,11 @@ fn import_failure(error: ImportError) -> Failure {
                 .because(why)
         }
         ImportError::Column { path, role, count, names, found } => {
-            usage(&format!("{count} columns could be the {role}, where one must be"))
+            let what = match count {
+                0 => format!("no column is the {role}"),
+                _ => format!("{count} columns could be the {role}, where one must be"),
+            };
+            usage(&what)
                 .at(path.display())
                 .because(format!("wanted one of {}", names.join(", ")))
                 .because(format!("the file has {}", found.join(", ")))

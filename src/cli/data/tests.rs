@@ -91,7 +91,7 @@ fn a_refused_import_says_what_where_why_and_what_next() {
     ");
     let column = format!("{import} --time-column when");
     insta::assert_snapshot!(words(data(dir.path(), &column), dir.path()), @"
-    error: 0 columns could be the time, where one must be
+    error: no column is the time
       --> DIR/bars.csv
        = wanted one of when
        = the file has date, open, high, low, close, volume

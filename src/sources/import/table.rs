@@ -21,7 +21,7 @@ use crate::sources::store::shielded;
 
 /// The columns of a bar, each with the names it is known by.
 const ROLES: [(&str, &[&str]); 6] = [
-    ("time", &["timestamp", "datetime", "date", "time"]),
+    ("time", &["timestamp", "datetime", "date", "time", "open_time"]),
     ("open", &["open", "o"]),
     ("high", &["high", "h"]),
     ("low", &["low", "l"]),
@@ -140,8 +140,13 @@ fn read_csv(
     names: &ColumnNames,
     naive: NaiveClock,
 ) -> Result<Found, ImportError> {
-    let unreadable =
-        |error: csv::Error| ImportError::Unreadable { path: path.into(), why: error.to_string() };
+    let unreadable = |error: csv::Error| {
+        let why = error.to_string();
+        match error.into_kind() {
+            csv::ErrorKind::Io(source) => ImportError::Io { path: path.into(), source },
+            _ => ImportError::Unreadable { path: path.into(), why },
+        }
+    };
     let text = |field: &[u8]| String::from_utf8_lossy(field).trim().to_owned();
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(BufReader::new(file));
     let header: Vec<String> = reader.byte_headers().map_err(unreadable)?.iter().map(text).collect();

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::error::StoreError;
+use crate::domain::fact::Bar;
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{PRICE_MAX, QTY_MAX};
 use crate::domain::time::{Date, MINUTE_US, Window};
@@ -26,7 +27,10 @@ pub(super) fn check_rows(path: &Path, bars: &BarColumns, month: Date) -> Result<
     for row in 0..bars.len() {
         let bar = bars.bar(row, InstrumentId::default());
         let why = match bar.defect() {
-            Some(defect) => defect.to_string(),
+            Some(defect) => {
+                let Bar { open, high, low, close, volume, .. } = bar;
+                format!("{defect}, {open} {high} {low} {close}, volume {volume}")
+            }
             None if window.contains(bar.open_time) => continue,
             None => format!("outside {}, the month of the file", month.month_name()),
         };
@@ -67,7 +71,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::fact::Bar;
     use crate::domain::money::{Price, Qty};
     use crate::domain::time::DAY_US;
 
