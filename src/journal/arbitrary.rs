@@ -318,9 +318,14 @@ fn config() -> impl Strategy<Value = RunConfig> {
     })
 }
 
+/// As people write them. Of other doubles JSON may lose the last bit.
+fn parameter() -> impl Strategy<Value = f64> {
+    (-999_999..=999_999_i32).prop_map(|thousandths| f64::from(thousandths) / 1_000.0)
+}
+
 fn strategy() -> impl Strategy<Value = StrategyConfig> {
     let counts = any::<[u32; 5]>();
-    (text(), choice(Profile::ALL), counts, finite(), finite(), cash()).prop_map(
+    (text(), choice(Profile::ALL), counts, parameter(), parameter(), cash()).prop_map(
         |(id, profile, counts, reversion_k, adx_gate, risk_per_trade)| {
             let [bar_minutes, swing_period, first_bar, time_stop_bars, leverage] = counts;
             StrategyConfig {

@@ -313,7 +313,14 @@ mod tests {
             .chunks(8)
             .map(|row| row.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
             .collect();
-        insta::assert_snapshot!(hex.join("\n"), @"");
+        insta::assert_snapshot!(hex.join("\n"), @r"
+        4556463109000000
+        070101008696e066
+        1100000000000000
+        0200000001000000
+        7061796c6f616421
+        2b00000000000000
+        ");
     }
 
     #[test]

@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn the_registry_hash_changes_only_with_the_registry() {
-        insta::assert_snapshot!(registry_hash(), @"");
+        insta::assert_snapshot!(registry_hash(), @"759d39b2e818c1c2a7e13157b85c4508905a1884669d84db3b4eba2dddbd15ba");
     }
 
     #[test]

@@ -495,7 +495,11 @@ mod tests {
             writer.input(1, 0, &Input::RunStarted(Box::new(samples::run()))),
         ];
         let messages: Vec<_> = refused.map(|result| result.unwrap_err().to_string()).into();
-        insta::assert_snapshot!(messages.join("\n"), @"");
+        insta::assert_snapshot!(messages.join("\n"), @r"
+        record 1 cannot be written: a bar or tick that cannot be: volume-out-of-range
+        record 2 cannot be written: expected input 1 but found 2
+        record 1 cannot be written: the first record must be run-started, and no other may be
+        ");
         assert_eq!(writer.digest(), before);
         writer.input(1, 0, &Input::Bar(samples::bar())).unwrap();
         writer.seal().unwrap();
@@ -536,6 +540,6 @@ mod tests {
         let other = RunStarted { build: "lockstep 0.1.1".into(), ..run };
         assert_ne!(Identity::of_replay(&other).unwrap().run_id, identity.run_id);
         assert_ne!(identity.salt(0), identity.salt(1));
-        insta::assert_snapshot!(identity.run_id, @"");
+        insta::assert_snapshot!(identity.run_id, @"1bb7624c7156d83117da6e385cf8a8d3");
     }
 }
