@@ -80,7 +80,9 @@ pub struct Reader {
     /// Bytes of the open segment from `offset` on: the batch at hand and what was read beyond it.
     bytes: Vec<u8>,
     offset: u64,
-    /// Where in `bytes` the next record stands, where the batch's records end, where the batch ends.
+    /// Where in `bytes` the last and the next record stand, and where the batch's records and the
+    /// batch itself end.
+    place: usize,
     next: usize,
     records_end: usize,
     batch_end: usize,
@@ -110,6 +112,7 @@ impl Reader {
             seed,
             bytes: Vec::new(),
             offset: HEADER_BYTES as u64,
+            place: 0,
             next: 0,
             records_end: 0,
             batch_end: 0,
@@ -141,7 +144,7 @@ impl Reader {
     }
 
     /// The hash after the last of these.
-    pub const fn chain(&self) -> Digest {
+    pub const fn chain_hash(&self) -> Digest {
         self.chain
     }
 
@@ -155,17 +158,24 @@ impl Reader {
         self.end
     }
 
+    /// The error for the record that was handed out last, where its content is wrong.
+    pub fn record_damaged(&self, damage: Damage) -> JournalError {
+        self.damaged(self.place, damage)
+    }
+
     /// The next record, decoded; `None` at the end.
     ///
     /// # Errors
     /// As [`Reader::next_raw`], and when the record is of an unknown kind or is no event.
     pub fn next_record(&mut self) -> Result<Option<Record>, JournalError> {
-        let Some(place) = self.advance()? else { return Ok(None) };
-        match raw(&self.bytes[place..self.next]).decode(&mut self.scratch) {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        match raw(&self.bytes[self.place..self.next]).decode(&mut self.scratch) {
             Ok(record) => Ok(Some(record)),
             Err(damage) => {
                 self.failed = true;
-                Err(self.damaged(place, damage))
+                Err(self.record_damaged(damage))
             }
         }
     }
@@ -175,42 +185,43 @@ impl Reader {
     /// # Errors
     /// When a file cannot be read or is damaged. After an error there are no more records.
     pub fn next_raw(&mut self) -> Result<Option<Raw<'_>>, JournalError> {
-        let place = self.advance()?;
-        Ok(place.map(|place| raw(&self.bytes[place..self.next])))
+        let moved = self.advance()?;
+        Ok(moved.then(|| raw(&self.bytes[self.place..self.next])))
     }
 
-    /// Moves to the next record and returns where it stands: from there to `next`.
-    fn advance(&mut self) -> Result<Option<usize>, JournalError> {
+    /// Moves to the next record, if there is one: from `place` to `next`.
+    fn advance(&mut self) -> Result<bool, JournalError> {
         if self.failed {
-            return Ok(None);
+            return Ok(false);
         }
-        let place = self.try_advance();
-        self.failed = place.is_err();
-        place
+        let moved = self.try_advance();
+        self.failed = moved.is_err();
+        moved
     }
 
-    fn try_advance(&mut self) -> Result<Option<usize>, JournalError> {
+    fn try_advance(&mut self) -> Result<bool, JournalError> {
         while self.next == self.records_end {
             if self.end.is_some() {
-                return Ok(None);
+                return Ok(false);
             }
             self.read_batch()?;
         }
-        let (place, frame) = (self.next, frame::trusted(&self.bytes[self.next..]));
+        let frame = frame::trusted(&self.bytes[self.next..]);
+        self.place = self.next;
         let (id, cause, _) = frame.head.envelope();
         if let Err(misplaced) = self.order.admit(frame.head.kind, id, cause) {
-            return Err(self.damaged(place, misplaced.into()));
+            return Err(self.record_damaged(misplaced.into()));
         }
         self.next += frame.len;
         self.records += 1;
-        Ok(Some(place))
+        Ok(true)
     }
 
     /// Reads up to the next commit, the next segment, or the end.
     fn read_batch(&mut self) -> Result<(), JournalError> {
         self.bytes.drain(..self.batch_end);
         self.offset += self.batch_end as u64;
-        (self.next, self.records_end, self.batch_end) = (0, 0, 0);
+        (self.place, self.next, self.records_end, self.batch_end) = (0, 0, 0, 0);
         let mut batch = Batch::default();
         loop {
             let place = batch.bytes;
