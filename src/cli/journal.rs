@@ -504,19 +504,24 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_journal_is_a_tape() {
+    fn events_are_printed_as_a_tape() {
         let dir = journal(true);
-        let (out, notes, exit) = printed(&CatArgs { from: 1, ..args(dir.path()) });
+        let short = [
+            Kind::Bar,
+            Kind::Rejection,
+            Kind::Position,
+            Kind::Halt,
+            Kind::SessionEnded,
+            Kind::Tick,
+            Kind::Watermark,
+            Kind::Command,
+            Kind::RunEnded,
+        ];
+        let (out, notes, exit) = printed(&CatArgs { kind: short.into(), ..args(dir.path()) });
         assert_eq!((notes.as_str(), exit), ("", Exit::Same));
         insta::assert_snapshot!(out, @r"
         1         bar NSE_EQ|INE155A01022 2024-10-01T09:15 974.50 975.20 974.10 975.00 18342
-        1.1<0     bar-1m NSE_EQ|INE155A01022 2024-10-01T09:15 974.50 975.20 974.10 975.00 18342
-        1.2<1     bar-15m NSE_EQ|INE155A01022 2024-10-01T09:15 2024-10-01T09:30 974.50 975.20 974.10 975.00 18342 minutes=14 minutes_expected=15
-        1.3<2     indicators NSE_EQ|INE155A01022 2024-10-01T09:15 ema20=974.25 ema50=970.125 atr=nan adx=17.5 vwap=974.7 vol_z=-0.5 swing_high=980.00 swing_low=-
-        1.4<3     signal NSE_EQ|INE155A01022 2024-10-01T09:15 2024-10-01T09:30 SELL REVERSION 975.00 102 stop=979.90 target=965.20 atr=4.9 vwap_dist=0.0003 ema_slope=0.001 atr_pct=0.005 adx=17.5 vol_z=-0.5 margins=7.5,0.25,0
-        1.5<4     order NSE_EQ|INE155A01022 2024-10-01T09:30 SELL 102 entry origin=2024-10-01T09:15/SELL/REVERSION
         1.6<5     rejection NSE_EQ|INE155A01022 2024-10-01T15:10 entry-cutoff
-        1.7<6     fill NSE_EQ|INE155A01022 2024-10-01T09:31 SELL 102 974.95 entry fee=45.1234 order=16.4 origin=2024-10-01T09:15/SELL/REVERSION
         1.8<7     position NSE_EQ|INE155A01022 -102 cost=-99444.90 realized=0.00 cash=199399.7766
         1.9<8     halt 2024-10-01T13:07 daily-loss day_profit=-5001.00
         1.10<9    session-ended 2024-10-01 gross=-123.45 fees=90.2468 equity=99786.3032

@@ -34,7 +34,7 @@ pub fn write(writer: &mut Writer, record: &Record) -> Result<(), JournalError> {
     }
 }
 
-/// A whole journal: RunStarted, then inputs with their outputs, numbered and caused as they must be.
+/// A whole journal: RunStarted, then inputs with their outputs, numbered as they must be.
 pub fn journal(inputs: usize) -> impl Strategy<Value = Vec<Record>> {
     let step = (any::<i64>(), input(), vec((any::<u32>(), output()), 0..4));
     let end = option::of((time(), choice(EndReason::ALL)));

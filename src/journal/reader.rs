@@ -16,7 +16,7 @@ use super::codec;
 use super::digest::Digest;
 use super::error::{Damage, JournalError, io};
 use super::frame::{self, Commit, Frame, HEAD_BYTES, Head, NoFrame, Seal};
-use super::record::{COMMIT, FIRST_CONTROL, FIRST_OUTPUT, Kind, Order, SEAL};
+use super::record::{COMMIT, FIRST_CONTROL, FIRST_OUTPUT, Kind, Numbering, SEAL};
 use super::segment::{self, HEADER_BYTES, Header, RunId, SegmentFile};
 
 /// Bytes asked of the file at a time.
@@ -86,7 +86,7 @@ pub struct Reader {
     next: usize,
     records_end: usize,
     batch_end: usize,
-    order: Order,
+    numbering: Numbering,
     batches: u64,
     records: u64,
     chain: Digest,
@@ -116,7 +116,7 @@ impl Reader {
             next: 0,
             records_end: 0,
             batch_end: 0,
-            order: Order::default(),
+            numbering: Numbering::default(),
             batches: 0,
             records: 0,
             chain: Digest::default(),
@@ -150,7 +150,7 @@ impl Reader {
 
     /// Inputs that were handed out so far.
     pub const fn inputs(&self) -> u64 {
-        self.order.next_seq()
+        self.numbering.next_seq()
     }
 
     /// How the journal ends, once all records were read.
@@ -209,7 +209,7 @@ impl Reader {
         let frame = frame::trusted(&self.bytes[self.next..]);
         self.place = self.next;
         let (id, cause, _) = frame.head.envelope();
-        if let Err(misplaced) = self.order.admit(frame.head.kind, id, cause) {
+        if let Err(misplaced) = self.numbering.admit(frame.head.kind, id, cause) {
             return Err(self.record_damaged(misplaced.into()));
         }
         self.next += frame.len;
@@ -309,7 +309,7 @@ impl Reader {
             closing: u8::from(seal.is_some_and(|seal| seal.closing == 1)),
             batches: self.batches,
             records: self.records,
-            inputs: self.order.next_seq(),
+            inputs: self.numbering.next_seq(),
             chain: self.chain,
             digest: seal.map_or_else(Digest::default, |seal| seal.digest),
         };
@@ -352,14 +352,14 @@ impl Reader {
             "it is of another run"
         } else if (header.segment_no, header.first_seq) != (file.segment_no, file.first_seq) {
             "its name does not match its header"
-        } else if header.first_seq != self.order.next_seq() {
+        } else if header.first_seq != self.numbering.next_seq() {
             "its first input is not the next"
         } else if header.previous != self.chain {
             "the hash of what came before differs"
         } else {
             return Ok(());
         };
-        let (path, seq) = (file.path.clone(), self.order.next_seq());
+        let (path, seq) = (file.path.clone(), self.numbering.next_seq());
         let damage = Damage::Contiguity(fault);
         Err(JournalError::Damaged { path, offset: 0, seq, damage })
     }
@@ -415,7 +415,7 @@ impl Reader {
 
     fn damaged(&self, place: usize, damage: Damage) -> JournalError {
         let path = self.files[self.at].path.clone();
-        let (offset, seq) = (self.offset + place as u64, self.order.next_seq());
+        let (offset, seq) = (self.offset + place as u64, self.numbering.next_seq());
         JournalError::Damaged { path, offset, seq, damage }
     }
 }
@@ -484,6 +484,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
+    use proptest::prelude::*;
     use tempfile::TempDir;
 
     use super::*;
@@ -694,6 +695,29 @@ mod tests {
         assert!(matches!(Reader::open(dir.path()), Err(JournalError::Absent { .. })));
         let nowhere = dir.path().join("nowhere");
         assert!(matches!(Reader::open(&nowhere), Err(JournalError::Absent { .. })));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn bytes_of_any_kind_in_any_place_never_panic_and_never_invent(
+            place in any::<prop::sample::Index>(),
+            take in 0..200_usize,
+            put in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let (dir, records) = small(true);
+            for (path, mut bytes) in segments(&dir) {
+                let start = place.index(bytes.len());
+                let end = bytes.len().min(start + take);
+                let same = bytes[start..end] == put;
+                bytes.splice(start..end, put.iter().copied());
+                fs::write(&path, &bytes).unwrap();
+                let (read, end) = read(&dir);
+                prop_assert!(records.starts_with(&read));
+                prop_assert!(!is_sealed(&end) || same);
+            }
+        }
     }
 
     /// Checksums and chain are right, but the record is of a later program or out of order.
