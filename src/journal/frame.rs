@@ -8,7 +8,7 @@
 //! | 10 | 2 | version of the kind's payload |
 //! | 12 | 4 | CRC-32C of bytes 0–11 and 16–end, padding included, seeded with the segment's salt |
 //! | 16 | 8 | number of the input |
-//! | 24 | 8 | inputs: time of receipt, ns; outputs: index u32, cause u32; control frames: a number |
+//! | 24 | 8 | inputs: time of receipt, ns; outputs: index u32, cause u32; control: a number |
 //! | 32 | n | payload, padded with zeros to 8 bytes |
 //!
 //! All integers are little-endian.

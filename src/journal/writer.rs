@@ -1,8 +1,8 @@
 //! Writes a journal, or only its digest. One call per record; the payload is encoded once, and its
 //! bytes serve the frame and the digest.
 //!
-//! Nothing is synced before [`Writer::seal`]. That is right for a replay, which can be repeated: the
-//! caller writes into a new directory and renames that once the journal is sealed. A writer that is
+//! Nothing is synced before [`Writer::seal`]. That is right for a replay, which can be repeated: it
+//! is written into a new directory, which is renamed once the journal is sealed. A writer that is
 //! dropped leaves a journal without a seal, which readers report as ended early.
 
 use std::fs::{self, File, OpenOptions};
