@@ -5,6 +5,7 @@
 //! ```text
 //! cargo xtask bench                 M: 2 symbols x 15 months, and S: 2 x 3 months
 //! cargo xtask bench -- --large      L as well: 200 symbols x 12 months
+//! cargo xtask bench -- --only core  one stage over and over, to be looked at with a profiler
 //! ```
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -84,6 +85,9 @@ fn main() {
     if let Some(place) = args.iter().position(|arg| arg == "--memory-of") {
         return memory_child(&args[place + 1], Path::new(&args[place + 2]));
     }
+    if let Some(place) = args.iter().position(|arg| arg == "--only") {
+        return only(&args[place + 1]);
+    }
     let is_large = args.iter().any(|arg| arg == "--large");
     let sets = SETS.iter().filter(|set| set.name != "L" || is_large);
     let scratch = tempfile::tempdir().expect("a temporary directory");
@@ -96,6 +100,23 @@ fn main() {
     println!("Peak memory of a replay with its journal");
     for (name, megabytes) in memory {
         println!("   {name}  {megabytes:.0} MB");
+    }
+}
+
+/// Runs one stage over M again and again: `decode`, `core` or `journal`.
+fn only(stage: &str) {
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    let ground = Ground::make(&SETS[1], &scratch.path().join("M"));
+    let replay = ground.replay();
+    let run_dir = scratch.path().join("run");
+    for _ in 0..20 {
+        let seconds = match stage {
+            "decode" => decode(&ground, &replay, 1).0,
+            "core" => core(&replay, None, 1),
+            "journal" => core(&replay, Some(&run_dir), 1),
+            other => panic!("no stage is called {other}"),
+        };
+        println!("{:.0} ns/bar", seconds * 1e9 / 232_061.0);
     }
 }
 

@@ -67,7 +67,19 @@ impl Sink for Tail<'_> {
     }
 }
 
+/// Bytes that hold every payload of fixed size.
+const FIXED_MAX: usize = 128;
+
+/// For payloads of fixed size: encoded on the stack, then appended at once.
 #[inline]
+fn put_fixed<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    let mut bytes = [0; FIXED_MAX];
+    let len = bincode::serde::encode_into_slice(value, &mut bytes, CONFIG)
+        .map_err(|error| CodecError::Layout(error.to_string()))?;
+    out.extend_from_slice(&bytes[..len]);
+    Ok(())
+}
+
 fn put<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
     let start = out.len();
     bincode::serde::encode_into_writer(value, Tail(out), CONFIG)
@@ -95,11 +107,11 @@ fn get<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
 pub fn encode_input(input: &Input, out: &mut Vec<u8>) -> Result<(), CodecError> {
     match input {
         Input::RunStarted(run) => encode_run_started(run, out),
-        Input::Bar(bar) => check_bar(bar).and_then(|()| put(bar, out)),
-        Input::Tick(tick) => check_tick(tick).and_then(|()| put(tick, out)),
-        Input::Watermark(time) => put(time, out),
-        Input::Command(command) => put(command, out),
-        Input::RunEnded(end) => put(end, out),
+        Input::Bar(bar) => check_bar(bar).and_then(|()| put_fixed(bar, out)),
+        Input::Tick(tick) => check_tick(tick).and_then(|()| put_fixed(tick, out)),
+        Input::Watermark(time) => put_fixed(time, out),
+        Input::Command(command) => put_fixed(command, out),
+        Input::RunEnded(end) => put_fixed(end, out),
     }
 }
 
@@ -118,16 +130,16 @@ pub fn encode_run_started(run: &RunStarted, out: &mut Vec<u8>) -> Result<(), Cod
 #[inline]
 pub fn encode_output(output: &Output, out: &mut Vec<u8>) -> Result<(), CodecError> {
     match output {
-        Output::Bar1m(bar) => put(bar, out),
-        Output::Bar15m(bar) => put(bar, out),
-        Output::Indicators(row) => check_indicators(row).and_then(|()| put(row, out)),
+        Output::Bar1m(bar) => put_fixed(bar, out),
+        Output::Bar15m(bar) => put_fixed(bar, out),
+        Output::Indicators(row) => check_indicators(row).and_then(|()| put_fixed(row, out)),
         Output::Signal(signal) => check_signal(signal).and_then(|()| put(&**signal, out)),
-        Output::Order(order) => put(order, out),
-        Output::Rejection(rejection) => put(rejection, out),
-        Output::Fill(fill) => put(fill, out),
-        Output::Position(position) => put(position, out),
-        Output::Halt(halt) => put(halt, out),
-        Output::SessionEnded(session) => put(session, out),
+        Output::Order(order) => put_fixed(order, out),
+        Output::Rejection(rejection) => put_fixed(rejection, out),
+        Output::Fill(fill) => put_fixed(fill, out),
+        Output::Position(position) => put_fixed(position, out),
+        Output::Halt(halt) => put_fixed(halt, out),
+        Output::SessionEnded(session) => put_fixed(session, out),
     }
 }
 
