@@ -1,10 +1,10 @@
 # Verbs only. What a verb does is one line of cargo or a command of `cargo xtask`.
 
-CASE   ?= sample
-FROM   ?= 2024-10
-TO     ?= 2024-12
-ARGS   ?=
-REASON ?=
+CASE = sample
+FROM = 2024-10
+TO = 2024-12
+ARGS =
+REASON =
 
 LOCKSTEP = cargo run --release --package lockstep --bin lockstep --
 

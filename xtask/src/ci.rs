@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use crate::process::{self, Done, Stop};
 use crate::{determinism, golden, sample, tidy};
 
-const STEPS: &[(&str, fn() -> Done)] = &[
+/// A step's name and what it does.
+type Step = (&'static str, fn() -> Done);
+
+const STEPS: &[Step] = &[
     ("format", || process::run(&mut process::cargo(["fmt", "--all", "--check"]))),
     ("clippy", clippy),
     ("tidy", tidy::run),

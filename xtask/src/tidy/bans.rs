@@ -109,7 +109,11 @@ fn check(file: &File, ban: &Ban, findings: &mut Findings) {
             continue;
         }
         for word in ban.words.iter().filter(|word| !find_word(text, word).is_empty()) {
-            findings.add(&file.path, line + 1, format!("`{word}`; use {}", ban.instead));
+            findings.add(
+                &file.path,
+                line + 1,
+                format!("`{word}` is banned; instead: {}", ban.instead),
+            );
         }
     }
 }
@@ -129,7 +133,7 @@ mod tests {
                     format!("{}a.rs", ban.within[0])
                 };
                 let text = format!("//! A.\nfn f() {{ {word} }}\n");
-                let want = format!("{path}:2: `{word}`; use {}", ban.instead);
+                let want = format!("{path}:2: `{word}` is banned; instead: {}", ban.instead);
                 let found = check(bans, &[(path.as_str(), text.as_str())]);
                 assert!(found.contains(&want), "{found:?} lacks {want}");
             }
@@ -140,8 +144,8 @@ mod tests {
     fn a_violation_names_the_replacement() {
         let text = "//! A.\nuse std::fmt;\nfn f(x: f64) -> f64 {\n    x.mul_add(2.0, 1.0)\n}\n";
         let want = [
-            "src/core/a.rs:2: `std::`; use core:: or alloc::",
-            "src/core/a.rs:4: `mul_add`; use a * b + c, which rounds the same everywhere",
+            "src/core/a.rs:2: `std::` is banned; instead: core:: or alloc::",
+            "src/core/a.rs:4: `mul_add` is banned; instead: a * b + c, which rounds the same everywhere",
         ];
         assert_eq!(check(bans, &[("src/core/a.rs", text)]), want);
         assert_eq!(check(bans, &[("src/sinks/a.rs", text)]), NONE);
@@ -153,8 +157,8 @@ mod tests {
         assert_eq!(check(bans, &[("src/domain/a.rs", text)]), NONE);
         let text = "// FIXME later\nconst A: &str = \"/tmp/x\";\n";
         let want = [
-            "src/cli/a.rs:1: `FIXME`; use the fix, or an issue",
-            "src/cli/a.rs:2: `/tmp/`; use a path that is handed in, or tempfile in tests",
+            "src/cli/a.rs:1: `FIXME` is banned; instead: the fix, or an issue",
+            "src/cli/a.rs:2: `/tmp/` is banned; instead: a path that is handed in, or tempfile in tests",
         ];
         assert_eq!(check(bans, &[("src/cli/a.rs", text)]), want);
     }
@@ -164,8 +168,8 @@ mod tests {
         let text = "fn f() { a.unwrap() }\n#[cfg(test)]\nmod tests {\n    fn g() { a.unwrap() }\n    \
                     fn h() { std::thread::sleep(x) }\n}\n";
         let want = [
-            "src/cli/a.rs:1: `.unwrap()`; use `?`, or expect(\"why it cannot fail\")",
-            "src/cli/a.rs:5: `thread::sleep`; use waiting for the event itself",
+            "src/cli/a.rs:1: `.unwrap()` is banned; instead: `?`, or expect(\"why it cannot fail\")",
+            "src/cli/a.rs:5: `thread::sleep` is banned; instead: waiting for the event itself",
         ];
         assert_eq!(check(bans, &[("src/cli/a.rs", text)]), want);
         let it = "fn g() { a.unwrap(); }\n";
@@ -175,16 +179,16 @@ mod tests {
     #[test]
     fn exceptions_are_places() {
         let clock = "fn f() { Instant::now(); }\n";
-        let want = "src/sinks/a.rs:1: `Instant::now`; use a time that cli or driver hands in";
+        let want = "src/sinks/a.rs:1: `Instant::now` is banned; instead: a time that cli or driver hands in";
         assert_eq!(check(bans, &[("src/sinks/a.rs", clock)]), [want]);
         assert_eq!(check(bans, &[("src/cli/a.rs", clock)]), NONE);
         let codec = "use bincode::serde;\n";
         assert_eq!(check(bans, &[("src/journal/codec.rs", codec)]), NONE);
         let no = "fn f() -> Result<(), RejectReason> {}\nfn g() -> Result<(), Error> {}\n";
-        let want = "src/core/a.rs:2: `Result<`; \
-                    use RejectReason for a no, an assert! for what cannot be";
+        let want = "src/core/a.rs:2: `Result<` is banned; \
+                    instead: RejectReason for a no, an assert! for what cannot be";
         assert_eq!(check(bans, &[("src/core/a.rs", no)]), [want]);
-        let want = "src/journal/frame.rs:1: `bincode`; use journal::codec";
+        let want = "src/journal/frame.rs:1: `bincode` is banned; instead: journal::codec";
         assert_eq!(check(bans, &[("src/journal/frame.rs", codec)]), [want]);
     }
 }

@@ -25,13 +25,12 @@ pub fn is_word(c: char) -> bool {
 /// Where `word` stands in `code` as a word of its own, in bytes. An end of `word` that is no letter
 /// (`.unwrap()`, `std::`) may touch anything; `'static` does not contain the word `static`.
 pub fn find_word(code: &str, word: &str) -> Vec<usize> {
-    let starts_open = word.chars().next().is_some_and(is_word);
-    let ends_open = word.chars().next_back().is_some_and(is_word);
+    let starts_open = word.starts_with(is_word);
+    let ends_open = word.ends_with(is_word);
     let stands_alone = |&(at, _): &(usize, &str)| {
-        let before = code[..at].chars().next_back();
-        let after = code[at + word.len()..].chars().next();
-        !(starts_open && before.is_some_and(|c| is_word(c) || c == '\''))
-            && !(ends_open && after.is_some_and(is_word))
+        let goes_on_before = starts_open && code[..at].ends_with(|c| is_word(c) || c == '\'');
+        let goes_on_after = ends_open && code[at + word.len()..].starts_with(is_word);
+        !goes_on_before && !goes_on_after
     };
     code.match_indices(word).filter(stands_alone).map(|(at, _)| at).collect()
 }

@@ -96,10 +96,10 @@ fn functions(code: &str) -> Vec<Function<'_>> {
     let mut functions = Vec::new();
     let mut start = 0;
     for (line, text) in code.split_inclusive('\n').enumerate() {
-        if let Some(name) = function_name(text) {
-            if let Some(lines) = body_lines(&code[start..]) {
-                functions.push(Function { name, line, lines });
-            }
+        if let Some(name) = function_name(text)
+            && let Some(lines) = body_lines(&code[start..])
+        {
+            functions.push(Function { name, line, lines });
         }
         start += text.len();
     }
