@@ -58,7 +58,7 @@ pub fn line_width(tree: &Tree) -> Findings {
             let columns = text.chars().count();
             // What a test expects is as wide as it is; so is a literal that starts on another line.
             let may_hold_data = file.is_test_line(line) || code.starts_with('"');
-            let is_data = may_hold_data && code.chars().nth(LINE_COLUMNS_MAX) == Some('"');
+            let is_data = may_hold_data && code.contains('"') && ends_in_literal(code);
             if columns > LINE_COLUMNS_MAX && !is_data && !text.contains("http") {
                 let what = format!("{columns} columns, at most {LINE_COLUMNS_MAX}; break the line");
                 findings.add(&file.path, line + 1, what);
@@ -72,6 +72,11 @@ pub fn line_width(tree: &Tree) -> Findings {
         }
         1
     })
+}
+
+/// Whether what is too wide of `code` is a literal and what closes after it.
+fn ends_in_literal(code: &str) -> bool {
+    code.chars().skip(LINE_COLUMNS_MAX).all(|c| "\",;)]}".contains(c))
 }
 
 /// Runs `check` on every Rust file; it returns how many things it looked at.
@@ -203,11 +208,17 @@ mod tests {
     #[test]
     fn literals_in_tests_and_those_of_many_lines_are_as_wide_as_they_are() {
         let wide = "x".repeat(101);
-        let text =
-            format!("f(\"\n{wide}\n\");\n#[cfg(test)]\nmod tests {{\n    f(\"{wide}\");\n}}\n");
+        let text = format!(
+            "f(\"\n{wide}\n\");\n#[cfg(test)]\nmod tests {{\n    f(\"{wide}\");\n    f(\"{}\");\n}}\n",
+            &wide[..93]
+        );
         assert_eq!(check(line_width, &[("a.rs", &text)]), NONE);
-        let text = format!("f(\"{wide}\");\n");
-        let want = "a.rs:1: 107 columns, at most 100; break the line";
-        assert_eq!(check(line_width, &[("a.rs", &text)]), [want]);
+        let text =
+            format!("f(\"{wide}\");\n#[cfg(test)]\nmod tests {{\n    f(\"{wide}\", 1);\n}}\n");
+        let want = [
+            "a.rs:1: 107 columns, at most 100; break the line",
+            "a.rs:4: 114 columns, at most 100; break the line",
+        ];
+        assert_eq!(check(line_width, &[("a.rs", &text)]), want);
     }
 }
