@@ -3,5 +3,77 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+pub mod data;
+pub mod diff;
 pub mod exit;
 pub mod failure;
+pub mod golden;
+pub mod prepare;
+pub mod replay;
+pub mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser};
+
+use exit::Exit;
+use failure::Failure;
+
+/// Runs a trading strategy over history or live on paper through one core, journals every event,
+/// and proves that both did the same.
+#[derive(Parser)]
+#[command(name = "lockstep", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 same or done · 1 finished and differs · 2 usage, \
+    configuration or missing data · 3 damaged data or journal · 4 nothing selected · 5 not \
+    deterministic · 6 stopped by a limit · 73 locked · 74 reading or writing failed";
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Replay history through the core and hold the facts against golden
+    Replay(Box<replay::ReplayArgs>),
+    /// Bring history in, look at it, list it, make it up
+    Data(data::DataArgs),
+    /// Compare two runs, or a run and a golden
+    Diff(diff::DiffArgs),
+    /// Take stock of the goldens, review them, accept a new one
+    Golden(golden::GoldenArgs),
+    /// Write a completion script for a shell to stdout
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Parses the arguments, runs the command, and maps its end to an exit code.
+pub fn main() -> ExitCode {
+    let exit = match run(Cli::parse().command) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Replay(args) => replay::run(&args, &prepare::market()?),
+        Command::Data(args) => data::run(args, &prepare::market()?),
+        Command::Diff(args) => diff::run(&args, &prepare::book_of_run),
+        Command::Golden(args) => {
+            let bench =
+                prepare::CaseBench { market: prepare::market()?, replays: args.replays.clone() };
+            golden::run(&args, &bench)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "lockstep", &mut std::io::stdout());
+            Ok(Exit::Same)
+        }
+    }
+}

@@ -83,7 +83,8 @@ pub struct ExecutionConfig {
     pub entry_cutoff_minutes: u32,
     /// Positions are closed once the session has this many minutes left (honest).
     pub flatten_minutes: u32,
-    /// Bars after an exit that take no entry, the bar of the exit included (honest).
+    /// A signal may enter once this many bars have closed since the exit, the exit's own bar and
+    /// the signal's included; so 3 silences the bar of the exit and the next (honest).
     pub cooldown_bars: u32,
     /// Whether a bar with missing minutes may enter (honest).
     pub enter_on_incomplete: bool,

@@ -368,6 +368,19 @@ tagged! {
     }
 }
 
+impl RejectReason {
+    /// Whether it is a bar or a tick that was rejected, and not a signal or an order.
+    pub const fn is_of_input(self) -> bool {
+        matches!(
+            self,
+            RejectReason::Late
+                | RejectReason::OutOfOrder
+                | RejectReason::Duplicate
+                | RejectReason::OutsideSession
+        )
+    }
+}
+
 /// The core said no to an input or a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {

@@ -112,6 +112,7 @@ impl Calendar {
     /// The date of the `count`-th session before `date`, or the earliest that is listed.
     pub fn sessions_before(&self, date: Date, count: usize) -> Option<Date> {
         let end = self.sessions.partition_point(|session| session.date < date);
-        self.sessions[..end].iter().rev().take(count).last().map(|session| session.date)
+        let start = end.saturating_sub(count);
+        self.sessions[start..end].first().map(|session| session.date)
     }
 }

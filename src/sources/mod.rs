@@ -1,5 +1,17 @@
 //! The world in. Everything that can fail fails here, at the door, before an event exists.
 //!
 //! - [`columns`] minute bars of one instrument, column by column
+//! - [`import`] other people's CSV and Parquet files into the store
+//! - [`inspect`] what is wrong or remarkable in a history
+//! - [`market`] the exchange as data: calendar, instruments, charges
+//! - [`sequencer`] one total order over all instruments
+//! - [`store`] the history: one Parquet file per symbol and month
+//! - [`synthetic`] made-up history, the same bits on every machine
 
 pub mod columns;
+pub mod import;
+pub mod inspect;
+pub mod market;
+pub mod sequencer;
+pub mod store;
+pub mod synthetic;

@@ -1,1 +1,6 @@
-fn main() {}
+//! All integration tests in one binary: one link instead of many.
+
+mod core_stories;
+mod laws;
+mod reference;
+mod world;

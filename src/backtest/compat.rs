@@ -1,0 +1,375 @@
+//! Execution `compat` (rules 6): what the Python system does with the same signals, on the close of
+//! strategy bars and without regard for sessions.
+
+use super::account::Account;
+use super::timeline::Moment;
+use super::{Frame, Outcome};
+use crate::domain::config::{COMPAT_SLIPPAGE, ExecutionConfig};
+use crate::domain::event::RunStarted;
+use crate::domain::fact::{Bar15m, Halt, Order, OrderReason, RejectReason, Signal, SignalRef};
+use crate::domain::instrument::InstrumentId;
+use crate::domain::money::{Cash, Price, Qty, Side};
+use crate::domain::time::Timestamp;
+
+/// What the Python system trades where its sizing gives nothing.
+const QUANTITY_DEFAULT: Qty = Qty(75);
+/// By how much its check supposes that a position grows.
+const QUANTITY_SUPPOSED: i64 = 100;
+
+/// Exit parameters: they outlive changes of the position's size and even of its sign.
+struct Exit {
+    stop: Price,
+    target: Price,
+    side: Side,
+    held: u32,
+    origin: SignalRef,
+}
+
+struct Desk<'a> {
+    rules: &'a ExecutionConfig,
+    time_stop_bars: u32,
+    account: Account<'a>,
+    exits: Vec<Option<Exit>>,
+    peak: Cash,
+    killed: bool,
+}
+
+/// Trades the signals of `frames`.
+pub fn trade(run: &RunStarted, frames: &[Frame], moments: &[Moment]) -> Outcome {
+    let rules = &run.config.execution;
+    let mut desk = Desk {
+        rules,
+        time_stop_bars: run.config.strategy.time_stop_bars,
+        account: Account::new(run),
+        exits: run.instruments.iter().map(|_| None).collect(),
+        peak: rules.capital,
+        killed: false,
+    };
+    for moment in moments {
+        match *moment {
+            Moment::Minute(_) | Moment::Flatten(..) => {}
+            Moment::Refused(rejection) => desk.account.outcome.rejections.push(rejection),
+            Moment::StrategyBar(id, row) => {
+                let (bar, signal) = desk.account.observe(&frames[id.index()], row);
+                desk.account.mark(id, bar.close);
+                desk.try_exit(bar);
+                if let Some(signal) = signal {
+                    desk.try_signal(signal);
+                }
+            }
+            Moment::SessionOver(date, end) => desk.account.close_day(date, end),
+        }
+    }
+    desk.account.outcome
+}
+
+impl Desk<'_> {
+    /// Step 1: stop, target and time stop.
+    fn try_exit(&mut self, bar: &Bar15m) {
+        let id = bar.instrument;
+        let Some(exit) = &mut self.exits[id.index()] else { return };
+        exit.held += 1;
+        let Some((reason, price)) = exit.reached(bar, self.time_stop_bars) else { return };
+        let (origin, held) = (exit.origin, self.account.quantity(id));
+        if self.may_trade(id, price, bar.close_time) {
+            let side = if held > Qty::ZERO { Side::Sell } else { Side::Buy };
+            let time = bar.close_time;
+            let order = Order { instrument: id, time, side, quantity: held.abs(), reason, origin };
+            self.fill(&order, price);
+        }
+    }
+
+    /// Step 2: the bar's signal.
+    fn try_signal(&mut self, signal: &Signal) {
+        let &Signal { instrument, time, side, .. } = signal;
+        if self.killed {
+            self.account.reject(instrument, time, RejectReason::Killed);
+            return;
+        }
+        if !self.may_trade(instrument, signal.price, time) {
+            return;
+        }
+        let held = self.account.quantity(instrument).0;
+        let supposed = match side {
+            Side::Buy => held + QUANTITY_SUPPOSED,
+            Side::Sell => (held - QUANTITY_SUPPOSED).abs(),
+        };
+        if supposed > self.rules.position_max.0 {
+            self.account.reject(instrument, time, RejectReason::PositionMax);
+            return;
+        }
+        let quantity = match signal.quantity {
+            Qty::ZERO => QUANTITY_DEFAULT,
+            quantity => quantity.min(self.rules.position_max),
+        };
+        let (reason, origin) = (OrderReason::Entry, signal.origin());
+        self.fill(&Order { instrument, time, side, quantity, reason, origin }, signal.price);
+        let &Signal { stop, target, .. } = signal;
+        if self.account.quantity(instrument) != Qty::ZERO {
+            self.exits[instrument.index()].get_or_insert(Exit {
+                stop,
+                target,
+                side,
+                held: 0,
+                origin,
+            });
+        }
+    }
+
+    /// The checks before every trade at `price`; one that fails kills the account.
+    fn may_trade(&mut self, id: InstrumentId, price: Price, time: Timestamp) -> bool {
+        if self.killed {
+            return false;
+        }
+        let equity = self.account.cash().plus(price.times(self.account.quantity(id)));
+        let too_many = self.account.outcome.fills.len() >= self.rules.trades_max as usize;
+        if too_many || self.is_drawdown(equity) {
+            self.killed = true;
+            let day_profit = equity.minus(self.rules.capital);
+            self.account.outcome.halts.push(Halt {
+                time,
+                reason: RejectReason::Killed,
+                day_profit,
+            });
+        }
+        !self.killed
+    }
+
+    /// Whether `equity` has fallen too far from its peak, itself included.
+    fn is_drawdown(&mut self, equity: Cash) -> bool {
+        let wide = |cash: Cash| i128::from(cash.0);
+        self.peak = self.peak.max(equity);
+        let drawdown = wide(self.peak.minus(equity)) * wide(self.rules.capital);
+        drawdown >= wide(self.rules.daily_loss_max) * wide(self.peak)
+    }
+
+    /// Executes `order` at a paisa worse than `price`. Exit parameters end with the position.
+    fn fill(&mut self, order: &Order, price: Price) {
+        let slippage = match order.side {
+            Side::Buy => COMPAT_SLIPPAGE,
+            Side::Sell => Price(-COMPAT_SLIPPAGE.0),
+        };
+        self.account.outcome.orders.push(*order);
+        self.account.fill(order, order.time, price.plus(slippage));
+        if self.account.quantity(order.instrument) == Qty::ZERO {
+            self.exits[order.instrument.index()] = None;
+        }
+    }
+}
+
+impl Exit {
+    /// Why and at what price the bar closes the position, if it does.
+    fn reached(&self, bar: &Bar15m, time_stop_bars: u32) -> Option<(OrderReason, Price)> {
+        let (stop_hit, target_hit) = match self.side {
+            Side::Buy => (bar.low <= self.stop, bar.high >= self.target),
+            Side::Sell => (bar.high >= self.stop, bar.low <= self.target),
+        };
+        if stop_hit {
+            Some((OrderReason::Stop, self.stop))
+        } else if target_hit {
+            Some((OrderReason::Target, self.target))
+        } else {
+            (self.held >= time_stop_bars).then_some((OrderReason::TimeStop, bar.close))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backtest::run_with;
+    use crate::backtest::testing::{
+        DAY, Scenario, date, log, price, reference, reference_bars, run_started, rupees, signal,
+        time,
+    };
+    use crate::domain::config::{ExecutionProfile, FeePeriod};
+    use crate::domain::fact::{Bar, Fill, SignalKind};
+    use crate::domain::money::Rate;
+    use crate::sources::columns::BarColumns;
+
+    /// What the Python system charges, on both sides.
+    fn python_fees() -> FeePeriod {
+        FeePeriod {
+            from: date("2025-01-01"),
+            brokerage_flat: rupees(20),
+            brokerage_rate: Rate::ONE,
+            stt_buy: Rate(2_500),
+            stt_sell: Rate(2_500),
+            transaction: Rate(345),
+            ipft: Rate(0),
+            sebi: Rate(10),
+            stamp_buy: Rate(300),
+            stamp_sell: Rate(300),
+            gst: Rate(1_800_000),
+            gst_on_ipft: false,
+            gst_on_sebi: true,
+        }
+    }
+
+    /// The fills of the reference signals of one symbol, in a run of its own.
+    fn fills_of(symbol: &str, trades_max: u32) -> Vec<Fill> {
+        let bars = reference_bars(&reference(&format!("{symbol}.csv")), 0);
+        // One minute with the whole bar's prices makes the same strategy bar, if an incomplete one.
+        let minutes: Vec<Bar> = bars
+            .iter()
+            .map(|bar| Bar {
+                instrument: bar.instrument,
+                open_time: bar.open_time,
+                open: bar.open,
+                high: bar.high,
+                low: bar.low,
+                close: bar.close,
+                volume: bar.volume,
+            })
+            .collect();
+        let mut days: Vec<String> =
+            bars.iter().map(|bar| bar.open_time.date().to_string()).collect();
+        days.dedup();
+        let days: Vec<&str> = days.iter().map(String::as_str).collect();
+        let mut run = run_started(&[symbol], &days);
+        run.config.fees.periods.push(python_fees());
+        run.config.execution.profile = ExecutionProfile::Compat;
+        run.config.execution.trades_max = trades_max;
+        run.config.execution.daily_loss_max = rupees(99_000);
+        let rows: Vec<Vec<String>> =
+            reference("signals.csv").into_iter().filter(|row| row[0] == symbol).collect();
+        let columns = BarColumns::from_bars(minutes.iter());
+        let signal_of = |bar: &Bar15m| {
+            let row = rows.iter().find(|row| time(&row[1]) == bar.open_time)?;
+            let origin = SignalRef {
+                bar_time: bar.open_time,
+                side: Side::from_word(&row[2])?,
+                kind: SignalKind::from_word(&row[3])?,
+            };
+            let quantity = Qty(row[7].parse().ok()?);
+            let (close, stop, target) = (price(&row[4]), price(&row[5]), price(&row[6]));
+            Some(signal(0, origin, bar.close_time, close, quantity, stop, target))
+        };
+        run_with(&run, &[columns], |bars, _| bars.iter().map(signal_of).collect()).fills
+    }
+
+    #[test]
+    fn every_fill_is_that_of_the_python_system() {
+        for symbol in ["SYNA", "SYNB"] {
+            let ours = fills_of(symbol, 1_000);
+            let theirs: Vec<Vec<String>> =
+                reference("fills.csv").into_iter().filter(|row| row[0] == symbol).collect();
+            assert_eq!(ours.len(), theirs.len());
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                assert_eq!(ours.time, time(&theirs[1]).plus_minutes(15), "{theirs:?}");
+                assert_eq!(ours.side.word(), theirs[2], "{theirs:?}");
+                assert_eq!(ours.quantity.to_string(), theirs[3], "{theirs:?}");
+                let paid = Price::from_rupees(theirs[4].parse().unwrap());
+                assert_eq!(Some(ours.price), paid, "{theirs:?}");
+                // Five charges and the tax, each rounded to 1/10,000 rupee.
+                let off = (ours.fee.rupees() - theirs[5].parse::<f64>().unwrap()).abs();
+                assert!(off <= 0.000_3, "{theirs:?}: the fee is off by {off}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_limit_of_fills_ends_trading_for_good() {
+        let all = fills_of("SYNA", 1_000);
+        assert!(all.len() > 100);
+        assert_eq!(fills_of("SYNA", 100), all[..100]);
+    }
+
+    /// Four bars at 100, 101, 102 and 103, on close.
+    fn rising() -> Scenario {
+        Scenario::new()
+            .with(|config| config.execution.profile = ExecutionProfile::Compat)
+            .minute(0, "09:15", "100 100 100 100")
+            .minute(0, "09:30", "101 101 101 101")
+            .minute(0, "09:45", "102 102 102 102")
+            .minute(0, "10:00", "103 103 103 103")
+    }
+
+    #[test]
+    fn an_opposite_signal_nets_and_leaves_the_first_exit_in_force() {
+        let mut scenario = rising().signal(0, "09:15", Side::Buy, "90", "103").signal(
+            0,
+            "09:30",
+            Side::Sell,
+            "110",
+            "80",
+        );
+        scenario.signals_mut()[1].quantity = Qty(40);
+        let outcome = scenario.trade();
+        insta::assert_snapshot!(log(&outcome), @r"
+        order  09:30 A BUY 100 entry
+        order  09:45 A SELL 40 entry
+        order  10:15 A SELL 60 target
+        fill   09:30 A BUY 100 @ 100.01 entry
+        fill   09:45 A SELL 40 @ 99.99 entry
+        fill   10:15 A SELL 60 @ 102.99 target
+        day    2024-10-01 gross 178.00 fees 0.00 equity 100178.00
+        ");
+        let held = outcome
+            .positions
+            .iter()
+            .map(|held| format!("{} cost {} realized {}", held.quantity, held.cost, held.realized));
+        insta::assert_snapshot!(held.collect::<Vec<_>>().join("\n"), @r"
+        100 cost 10001.00 realized 0.00
+        60 cost 6000.60 realized -0.80
+        0 cost 0.00 realized 178.00
+        ");
+    }
+
+    #[test]
+    fn a_time_stop_comes_at_the_close() {
+        let short = rising().signal(0, "09:15", Side::Sell, "110", "80");
+        let scenario = short.with(|config| config.strategy.time_stop_bars = 2);
+        insta::assert_snapshot!(scenario.log(), @r"
+        order  09:30 A SELL 100 entry
+        order  10:00 A BUY 100 time-stop
+        fill   09:30 A SELL 100 @ 99.99 entry
+        fill   10:00 A BUY 100 @ 102.01 time-stop
+        day    2024-10-01 gross -202.00 fees 0.00 equity 99798.00
+        ");
+    }
+
+    #[test]
+    fn a_drawdown_kills_and_a_later_signal_is_refused() {
+        // Cash after buying A does not count the shares when B looks at it.
+        let scenario = rising()
+            .signal(0, "09:15", Side::Buy, "90", "110")
+            .minute(1, "09:30", "100 100 100 100")
+            .minute(1, "09:45", "100 100 100 100")
+            .signal(1, "09:30", Side::Buy, "90", "110")
+            .signal(1, "09:45", Side::Buy, "90", "110");
+        insta::assert_snapshot!(scenario.log(), @r"
+        order  09:30 A BUY 100 entry
+        fill   09:30 A BUY 100 @ 100.01 entry
+        no     10:00 B killed
+        halt   09:45 killed at -10001.00
+        day    2024-10-01 gross 299.00 fees 0.00 equity 100299.00
+        ");
+    }
+
+    #[test]
+    fn a_position_may_not_be_supposed_to_grow_too_large() {
+        let scenario = rising()
+            .with(|config| config.execution.position_max = Qty(150))
+            .signal(0, "09:15", Side::Buy, "90", "110")
+            .signal(0, "09:30", Side::Buy, "90", "110")
+            .signal(0, "09:45", Side::Sell, "110", "90");
+        insta::assert_snapshot!(scenario.log(), @r"
+        order  09:30 A BUY 100 entry
+        order  10:00 A SELL 100 entry
+        fill   09:30 A BUY 100 @ 100.01 entry
+        fill   10:00 A SELL 100 @ 99.99 entry
+        no     09:45 A position-max
+        day    2024-10-01 gross -2.00 fees 0.00 equity 99998.00
+        ");
+    }
+
+    #[test]
+    fn a_signal_without_quantity_trades_75() {
+        let mut scenario = rising().signal(0, "09:15", Side::Buy, "0", "0");
+        scenario.signals_mut()[0].quantity = Qty::ZERO;
+        let fills = scenario.trade().fills;
+        assert_eq!(fills[0].quantity, Qty(75));
+        assert_eq!(fills[0].time, time(&format!("{DAY}T09:30")));
+    }
+}

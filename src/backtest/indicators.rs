@@ -1,0 +1,300 @@
+//! Columns of indicator values over all strategy bars of one instrument (rules 3). Results are
+//! compared by bits, so the order of every operation is that of the rules.
+
+use arrow::array::{Array, Float64Array, Int64Array};
+
+use crate::domain::fact::{Bar15m, Indicators};
+use crate::domain::money::Price;
+
+/// Center of mass of Wilder's smoothing over 14 bars.
+const COM_14: f64 = (1.0 - 1.0 / 14.0) / (1.0 / 14.0);
+/// Bars that the volume is compared with.
+const VOLUME_BARS: usize = 100;
+/// Bars without which a volume is not compared.
+const VOLUME_BARS_MIN: usize = 20;
+
+/// One value per bar and indicator; NaN or null where it is not known.
+pub struct IndicatorColumns {
+    /// Exponential mean of the close, span 20.
+    pub ema20: Float64Array,
+    /// Exponential mean of the close, span 50.
+    pub ema50: Float64Array,
+    /// Average true range.
+    pub atr: Float64Array,
+    /// Average directional index.
+    pub adx: Float64Array,
+    /// Volume-weighted average price of the day so far.
+    pub vwap: Float64Array,
+    /// Deviation of the volume.
+    pub vol_z: Float64Array,
+    /// Last confirmed swing high, 1/10,000 rupee.
+    pub swing_high: Int64Array,
+    /// Last confirmed swing low, 1/10,000 rupee.
+    pub swing_low: Int64Array,
+}
+
+impl IndicatorColumns {
+    /// All columns of `bars`, which ascend by time.
+    pub fn of(bars: &[Bar15m], swing_period: usize) -> IndicatorColumns {
+        let close = rupees(bars, |bar| bar.close);
+        let high = rupees(bars, |bar| bar.high);
+        let low = rupees(bars, |bar| bar.low);
+        let range = true_range(&high, &low, &close);
+        IndicatorColumns {
+            ema20: exponential_mean(&close, 9.5, 1),
+            ema50: exponential_mean(&close, 24.5, 1),
+            atr: exponential_mean(&range, COM_14, 14),
+            adx: directional_index(&high, &low, &range),
+            vwap: session_vwap(bars, &high, &low, &close),
+            vol_z: volume_deviation(bars),
+            swing_high: confirmed_swings(bars, swing_period, |bar| bar.high.0),
+            // The lowest low is the highest of the lows turned around.
+            swing_low: confirmed_swings(bars, swing_period, |bar| -bar.low.0)
+                .unary(|negated| -negated),
+        }
+    }
+
+    /// The same, one row per bar.
+    pub fn rows(&self, bars: &[Bar15m]) -> Vec<Indicators> {
+        let price = |column: &Int64Array, i| column.is_valid(i).then(|| Price(column.value(i)));
+        (0..bars.len())
+            .map(|i| Indicators {
+                instrument: bars[i].instrument,
+                open_time: bars[i].open_time,
+                ema20: self.ema20.value(i),
+                ema50: self.ema50.value(i),
+                atr: self.atr.value(i),
+                adx: self.adx.value(i),
+                vwap: self.vwap.value(i),
+                vol_z: self.vol_z.value(i),
+                swing_high: price(&self.swing_high, i),
+                swing_low: price(&self.swing_low, i),
+            })
+            .collect()
+    }
+}
+
+/// A column of prices as doubles.
+pub fn rupees(bars: &[Bar15m], price: fn(&Bar15m) -> Price) -> Float64Array {
+    Float64Array::from_iter_values(bars.iter().map(|bar| price(bar).rupees()))
+}
+
+/// Kernel E: the pandas mean `ewm(com, min_periods, adjust=False, ignore_na=False)`.
+fn exponential_mean(x: &Float64Array, com: f64, count_min: usize) -> Float64Array {
+    let alpha = 1.0 / (1.0 + com);
+    let factor = 1.0 - alpha;
+    let (mut mean, mut old_weight, mut count) = (f64::NAN, 1.0, 0);
+    let step = |(i, &x): (usize, &f64)| {
+        if i == 0 {
+            mean = x;
+        } else if !mean.is_nan() {
+            old_weight *= factor;
+            if !x.is_nan() {
+                if mean != x {
+                    mean = (old_weight * mean + alpha * x) / (old_weight + alpha);
+                }
+                old_weight = 1.0;
+            }
+        } else if !x.is_nan() {
+            mean = x;
+        }
+        count += usize::from(!x.is_nan());
+        if count >= count_min { mean } else { f64::NAN }
+    };
+    Float64Array::from_iter_values(x.values().iter().enumerate().map(step))
+}
+
+fn true_range(high: &Float64Array, low: &Float64Array, close: &Float64Array) -> Float64Array {
+    let (high, low, close) = (high.values(), low.values(), close.values());
+    Float64Array::from_iter_values((0..close.len()).map(|i| match i {
+        0 => high[0] - low[0],
+        _ => {
+            let previous = close[i - 1];
+            (high[i] - low[i]).max((high[i] - previous).abs()).max((low[i] - previous).abs())
+        }
+    }))
+}
+
+fn directional_index(
+    high: &Float64Array,
+    low: &Float64Array,
+    range: &Float64Array,
+) -> Float64Array {
+    let (high, low) = (high.values(), low.values());
+    let moves = (0..high.len()).map(|i| match i {
+        0 => (f64::NAN, f64::NAN),
+        _ => directional_move(high[i] - high[i - 1], low[i - 1] - low[i]),
+    });
+    let (up, down): (Vec<f64>, Vec<f64>) = moves.unzip();
+    let range = exponential_mean(range, COM_14, 1);
+    let up = exponential_mean(&up.into(), COM_14, 1);
+    let down = exponential_mean(&down.into(), COM_14, 1);
+    let index = Float64Array::from_iter_values((0..high.len()).map(|i| {
+        let plus = 100.0 * (up.value(i) / range.value(i));
+        let minus = 100.0 * (down.value(i) / range.value(i));
+        let sum = plus + minus;
+        // NaN is written out: a computed one may have other bits.
+        if sum.is_nan() || sum == 0.0 { f64::NAN } else { (100.0 * (plus - minus).abs()) / sum }
+    }));
+    exponential_mean(&index, COM_14, 1)
+}
+
+/// Only the larger of the two moves counts, and only if it is positive. The order of the four
+/// comparisons decides what becomes of a tie.
+fn directional_move(mut up: f64, mut down: f64) -> (f64, f64) {
+    if up < 0.0 {
+        up = 0.0;
+    }
+    if up < down {
+        up = 0.0;
+    }
+    if down < 0.0 {
+        down = 0.0;
+    }
+    if down < up {
+        down = 0.0;
+    }
+    (up, down)
+}
+
+/// Per date: Kahan sum of typical price x volume, over the sum of volumes.
+fn session_vwap(
+    bars: &[Bar15m],
+    high: &Float64Array,
+    low: &Float64Array,
+    close: &Float64Array,
+) -> Float64Array {
+    let mut column = Vec::with_capacity(bars.len());
+    for day in bars.chunk_by(|one, next| one.open_time.date() == next.open_time.date()) {
+        let (mut sum, mut compensation, mut volume) = (0.0, 0.0, 0);
+        for bar in day {
+            let i = column.len();
+            let typical = (high.value(i) + low.value(i) + close.value(i)) / 3.0;
+            let y = typical * bar.volume.0 as f64 - compensation;
+            let t = sum + y;
+            compensation = (t - sum) - y;
+            sum = t;
+            volume += bar.volume.0;
+            column.push(if volume == 0 { f64::NAN } else { sum / volume as f64 });
+        }
+    }
+    column.into()
+}
+
+/// Standard score of the volume among the last bars, exact up to the last three operations.
+fn volume_deviation(bars: &[Bar15m]) -> Float64Array {
+    Float64Array::from_iter_values((0..bars.len()).map(|i| {
+        let last = &bars[(i + 1).saturating_sub(VOLUME_BARS)..=i];
+        if last.len() < VOLUME_BARS_MIN {
+            return 0.0;
+        }
+        let n = last.len() as i128;
+        let volumes = || last.iter().map(|bar| i128::from(bar.volume.0));
+        let sum: i128 = volumes().sum();
+        let squares: i128 = volumes().map(|volume| volume * volume).sum();
+        let spread = n * squares - sum * sum;
+        if spread == 0 {
+            return 0.0;
+        }
+        let mean_deviation = (n * i128::from(bars[i].volume.0) - sum) as f64 / n as f64;
+        let variance = spread as f64 / (n * (n - 1)) as f64;
+        mean_deviation / variance.sqrt()
+    }))
+}
+
+/// The level of the last swing high that `period` bars on either side do not exceed, from the bar
+/// on at which the last of them is there.
+fn confirmed_swings(bars: &[Bar15m], period: usize, level: fn(&Bar15m) -> i64) -> Int64Array {
+    let levels: Vec<i64> = bars.iter().map(level).collect();
+    let mut last = None;
+    (0..levels.len())
+        .map(|i| {
+            if i >= 2 * period {
+                let candidate = levels[i - period];
+                if levels[i - 2 * period..=i].iter().all(|&other| other <= candidate) {
+                    last = Some(candidate);
+                }
+            }
+            last
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backtest::testing::{price, reference, reference_bars};
+
+    /// Reads a reference column; an empty field is NaN.
+    fn column(rows: &[Vec<String>], place: usize) -> Vec<f64> {
+        let read =
+            |field: &String| if field.is_empty() { f64::NAN } else { field.parse().unwrap() };
+        rows.iter().map(|row| read(&row[place])).collect()
+    }
+
+    /// The columns that are reproduced to the last bit, and where they stand.
+    fn exact_columns(columns: &IndicatorColumns) -> [(&'static str, &Float64Array, usize); 5] {
+        [
+            ("ema20", &columns.ema20, 6),
+            ("ema50", &columns.ema50, 7),
+            ("atr", &columns.atr, 8),
+            ("adx", &columns.adx, 9),
+            ("vwap", &columns.vwap, 10),
+        ]
+    }
+
+    #[test]
+    fn every_bit_is_that_of_the_python_system() {
+        for file in ["SYNA.csv", "SYNB.csv"] {
+            let rows = reference(file);
+            let columns = IndicatorColumns::of(&reference_bars(&rows, 0), 5);
+            for (name, ours, place) in exact_columns(&columns) {
+                for (i, theirs) in column(&rows, place).iter().enumerate() {
+                    let ours = ours.value(i);
+                    let same = ours.to_bits() == theirs.to_bits();
+                    assert!(same, "{file} {} {name}: {ours} is not {theirs}", rows[i][0]);
+                }
+            }
+            for (i, theirs) in column(&rows, 11).iter().enumerate() {
+                let off = (columns.vol_z.value(i) - theirs).abs();
+                assert!(off <= 1e-12, "{file} {} vol_z is off by {off}", rows[i][0]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_swing_is_known_five_bars_after_the_batch_run_saw_it() {
+        for file in ["SYNA.csv", "SYNB.csv"] {
+            let rows = reference(file);
+            let columns = IndicatorColumns::of(&reference_bars(&rows, 0), 5);
+            for (ours, place) in [(&columns.swing_high, 12), (&columns.swing_low, 13)] {
+                for i in 0..rows.len() {
+                    let theirs = i.checked_sub(5).map_or("", |j| &rows[j][place]);
+                    let theirs = (!theirs.is_empty()).then(|| price(theirs));
+                    let ours = ours.is_valid(i).then(|| Price(ours.value(i)));
+                    assert_eq!(ours, theirs, "{file} {} column {place}", rows[i][0]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernel_skips_what_is_no_number_but_lets_its_weight_fade() {
+        let x = Float64Array::from(vec![f64::NAN, 4.0, f64::NAN, 1.0]);
+        let mean = exponential_mean(&x, 1.0, 2);
+        // At the last value the old weight is a quarter, the new one a half.
+        let expected = (0.25 * 4.0 + 0.5 * 1.0) / 0.75;
+        assert!(mean.value(0).is_nan() && mean.value(1).is_nan() && mean.value(2).is_nan());
+        assert_eq!(mean.value(3), expected);
+    }
+
+    #[test]
+    fn a_day_without_volume_has_no_vwap() {
+        let rows = reference("SYNA.csv");
+        let mut bars = reference_bars(&rows[..2], 0);
+        bars[0].volume.0 = 0;
+        let columns = IndicatorColumns::of(&bars, 5);
+        assert!(columns.vwap.value(0).is_nan());
+        assert!(!columns.vwap.value(1).is_nan());
+    }
+}

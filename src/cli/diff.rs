@@ -1,0 +1,323 @@
+//! `lockstep diff A B`: what differs between two goldens, two runs, or a run and a golden.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use crate::golden::compare::{Comparison, compare, compare_tables};
+use crate::golden::digest;
+use crate::golden::render::{Labels, Paint, render};
+use crate::golden::store;
+use crate::golden::table::TableKind;
+use crate::golden::{Book, export};
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::golden::failure;
+use super::terminal::{print, stdout_paint};
+
+/// What `lockstep diff` is to compare.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DiffArgs {
+    /// What is taken as right: the directory of a golden or of a run
+    pub a: PathBuf,
+    /// What is held against it
+    pub b: PathBuf,
+    /// Compare one table only
+    #[arg(long, value_name = "TABLE")]
+    pub only: Option<Only>,
+    /// Differences that are shown
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub max_diffs: NonZeroUsize,
+    /// How the result is written
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
+}
+
+/// The table to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Only {
+    /// Signals
+    Signals,
+    /// Fills
+    Fills,
+    /// Strategy bars with their indicators
+    Bars,
+}
+
+/// How the result is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    Human,
+    /// One JSON object
+    Json,
+    /// One row for each field that differs
+    Csv,
+}
+
+/// Runs `lockstep diff`. `read_run` makes the book of a run's directory.
+///
+/// # Errors
+/// When a side is neither a golden nor a run or cannot be read, when both are the same directory,
+/// and when there is nothing to compare.
+pub fn run(
+    args: &DiffArgs,
+    read_run: &dyn Fn(&Path) -> Result<Book, Failure>,
+) -> Result<Exit, Failure> {
+    let (text, exit) = execute(args, read_run, stdout_paint())?;
+    print(&text)?;
+    Ok(exit)
+}
+
+fn execute(
+    args: &DiffArgs,
+    read_run: &dyn Fn(&Path) -> Result<Book, Failure>,
+    paint: Paint,
+) -> Result<(String, Exit), Failure> {
+    refuse_itself(args)?;
+    let (a, b) = (Side::read(&args.a, read_run)?, Side::read(&args.b, read_run)?);
+    let compared = match args.only {
+        None => compare(&a.book, &b.book),
+        Some(only) => compare_tables(&a.book, &b.book, &[only.table()]),
+    };
+    let mut comparison = compared.map_err(|error| failure(error, "CASE"))?;
+    for (name, side) in [("A", &a), ("B", &b)] {
+        comparison.notes.extend(side.problems.iter().map(|problem| format!("{name}: {problem}")));
+    }
+    let labels =
+        Labels { place: &args.a, has_files: a.has_files, golden: "A", replay: "B", help: &[] };
+    let text = written(&comparison, &labels, args, paint);
+    Ok((text, if comparison.is_same() { Exit::Same } else { Exit::Differs }))
+}
+
+fn written(comparison: &Comparison, labels: &Labels, args: &DiffArgs, paint: Paint) -> String {
+    let diffs_max = args.max_diffs.get();
+    match args.format {
+        Format::Human => render(comparison, labels, paint, diffs_max),
+        Format::Json => format!("{:#}\n", export::json(comparison, labels, diffs_max)),
+        Format::Csv => export::csv(comparison, diffs_max),
+    }
+}
+
+impl Only {
+    const fn table(self) -> TableKind {
+        match self {
+            Only::Signals => TableKind::Signals,
+            Only::Fills => TableKind::Fills,
+            Only::Bars => TableKind::Bars,
+        }
+    }
+}
+
+/// A thing agrees with itself, which proves nothing.
+fn refuse_itself(args: &DiffArgs) -> Result<(), Failure> {
+    let same = match (fs::canonicalize(&args.a), fs::canonicalize(&args.b)) {
+        (Ok(a), Ok(b)) => a == b,
+        // What cannot be found is reported when it is read.
+        _ => false,
+    };
+    match same {
+        true => Err(Failure::new(Exit::Usage, "A and B are the same directory")
+            .at(args.a.display())
+            .because("comparing a thing with itself proves nothing")),
+        false => Ok(()),
+    }
+}
+
+/// One side of the comparison.
+struct Side {
+    book: Book,
+    has_files: bool,
+    problems: Vec<String>,
+}
+
+impl Side {
+    fn read(
+        dir: &Path,
+        read_run: &dyn Fn(&Path) -> Result<Book, Failure>,
+    ) -> Result<Side, Failure> {
+        if has_journal(dir) {
+            return Ok(Side { book: read_run(dir)?, has_files: false, problems: Vec::new() });
+        }
+        if !dir.join(TableKind::Signals.file()).is_file() {
+            return Err(Failure::new(Exit::Usage, "there is nothing to compare")
+                .at(dir.display())
+                .because("it is neither a golden (signals.csv) nor a run (log/*.evl)")
+                .hint("`lockstep golden status` lists the goldens"));
+        }
+        let case = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
+        let loaded = if dir.join(digest::FILE).is_file() {
+            store::load(dir).map(|golden| (golden.book, golden.problems))
+        } else {
+            store::load_tables(dir).map(|(book, _)| (book, Vec::new()))
+        };
+        let (book, problems) = loaded.map_err(|error| failure(error, &case))?;
+        let problems = problems.iter().map(ToString::to_string).collect();
+        Ok(Side { book, has_files: true, problems })
+    }
+}
+
+/// Whether `dir` is the directory of a run: it has at least one segment of a journal.
+fn has_journal(dir: &Path) -> bool {
+    let segments = fs::read_dir(dir.join("log")).into_iter().flatten().flatten();
+    segments.into_iter().any(|entry| entry.path().extension().is_some_and(|ext| ext == "evl"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::domain::time::Date;
+    use crate::golden::fixture::{Facts, facts, folded, price};
+    use crate::golden::ledger::Acceptance;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        diff: DiffArgs,
+    }
+
+    /// `golden` as it should be, `other` with another price, and the run `run` like `other`.
+    fn house() -> TempDir {
+        let house = tempfile::tempdir().unwrap();
+        let today = Date::from_ymd(2026, 11, 23).unwrap();
+        let acceptance = Acceptance::new(today, None, "a test", None).unwrap();
+        store::save(&house.path().join("golden"), &facts().book(), &acceptance).unwrap();
+        store::save(&house.path().join("other"), &changed().book(), &acceptance).unwrap();
+        fs::create_dir_all(house.path().join("run/log")).unwrap();
+        fs::write(house.path().join("run/log/0.evl"), "").unwrap();
+        house
+    }
+
+    fn changed() -> Facts {
+        let mut facts = facts();
+        facts.signals[0].price = price("975.00");
+        facts
+    }
+
+    fn diff(house: &TempDir, words: &[&str]) -> (String, Exit) {
+        let root = house.path().display().to_string() + "/";
+        let full = |word: &&str| match word.strip_prefix('@') {
+            Some(name) => format!("{root}{name}"),
+            None => word.to_string(),
+        };
+        let words = words.iter().map(full);
+        let args = Cli::try_parse_from(std::iter::once("diff".to_string()).chain(words)).unwrap();
+        let read_run = |_: &Path| Ok(folded(&changed().run, &changed().steps()));
+        let (text, exit) = match execute(&args.diff, &read_run, Paint::Plain) {
+            Ok(done) => done,
+            Err(failure) => (failure.to_string(), failure.exit),
+        };
+        (text.replace(&root, ""), exit)
+    }
+
+    #[test]
+    fn a_run_and_a_golden_can_stand_on_either_side() {
+        let house = house();
+        let (text, exit) = diff(&house, &["@golden", "@run"]);
+        assert_eq!(exit, Exit::Differs);
+        insta::assert_snapshot!(text, @"
+        error: B differs from A at one place
+          --> golden/signals.csv:2
+           |
+          2| 2024-11-04T09:30  NSE_EQ|INE155A01022 (TATAMOTORS)  BUY  TREND  974.50
+           |                                                                 ^^^^^^ price: A 974.50, B 975.00
+           = event in B: 135.5
+           = last equal event: 135.3 (bar-15m 2024-11-04T09:30)
+           = minute behind it: 2024-11-04 09:44, close 1063.41
+           = rows that agree: bars_15m 6/6 · signals 0/1 · fills 2/2
+        ");
+        let (text, exit) = diff(&house, &["@run", "@golden"]);
+        assert_eq!(exit, Exit::Differs);
+        insta::assert_snapshot!(text, @"
+        error: B differs from A at one place
+          --> run, signals row 1
+           |
+          1| 2024-11-04T09:30  NSE_EQ|INE155A01022 (TATAMOTORS)  BUY  TREND  975.00
+           |                                                                 ^^^^^^ price: A 975.00, B 974.50
+           = last equal event: 135.3 (bar-15m 2024-11-04T09:30)
+           = minute behind it: 2024-11-04 09:44, close 1063.41
+           = rows that agree: bars_15m 6/6 · signals 0/1 · fills 2/2
+        ");
+        let (text, exit) = diff(&house, &["@other", "@run"]);
+        assert_eq!(exit, Exit::Same);
+        insta::assert_snapshot!(text, @"B equals A: bars_15m 6/6 · signals 1/1 · fills 2/2");
+    }
+
+    #[test]
+    fn one_table_alone_may_agree() {
+        let house = house();
+        assert_eq!(diff(&house, &["@golden", "@other", "--only", "fills"]).1, Exit::Same);
+        assert_eq!(diff(&house, &["@golden", "@other", "--only", "bars"]).1, Exit::Same);
+        assert_eq!(diff(&house, &["@golden", "@other", "--only", "signals"]).1, Exit::Differs);
+    }
+
+    #[test]
+    fn tables_without_a_digest_will_do() {
+        let house = house();
+        fs::remove_file(house.path().join("other/digest")).unwrap();
+        assert_eq!(diff(&house, &["@run", "@other"]).1, Exit::Same);
+    }
+
+    #[test]
+    fn an_edit_by_hand_is_said() {
+        let house = house();
+        let path = house.path().join("golden/fills.csv");
+        fs::write(&path, fs::read_to_string(&path).unwrap().replace("962.00", "962.05")).unwrap();
+        let (text, exit) = diff(&house, &["@golden", "@other", "--only", "fills"]);
+        assert_eq!(exit, Exit::Differs);
+        insta::assert_snapshot!(text, @"
+        error: B differs from A at one place
+          --> golden/fills.csv:3
+           |
+          3| 2024-11-04T09:53  NSE_EQ|INE155A01022 (TATAMOTORS)  stop  SELL  962.05
+           |                                                                 ^^^^^^ price: A 962.05, B 962.00
+           = last equal event: fill 2024-11-04T09:45, fills.csv:2
+           = minute behind it: 2024-11-04 09:52, the level was touched in it
+           = rows that agree: fills 1/2
+           = note: A: fills.csv was edited by hand: digest says 68f34376…, it is fb409e42…
+        ");
+    }
+
+    #[test]
+    fn for_programs() {
+        let house = house();
+        let (json, _) = diff(&house, &["@golden", "@other", "--format", "json"]);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["differences"][0]["fields"][0]["replay"], "975.00");
+        let (csv, _) = diff(&house, &["@golden", "@other", "--format", "csv"]);
+        insta::assert_snapshot!(csv, @"
+        table,line,kind,time,key,field,golden,replay
+        signals,2,field,2024-11-04T09:30,NSE_EQ|INE155A01022,price,974.50,975.00
+        ");
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_refused() {
+        let house = house();
+        let itself = diff(&house, &["@golden", "@other/../golden"]);
+        let nothing = diff(&house, &["@golden", "@nowhere"]);
+        fs::remove_file(house.path().join("other/fills.csv")).unwrap();
+        let missing = diff(&house, &["@golden", "@other"]);
+        let all = [itself, nothing, missing];
+        assert!(all.iter().all(|(_, exit)| *exit == Exit::Usage));
+        let texts: Vec<String> = all.into_iter().map(|(text, _)| text).collect();
+        insta::assert_snapshot!(texts.join("\n\n"), @"
+        error: A and B are the same directory
+          --> golden
+           = comparing a thing with itself proves nothing
+
+        error: there is nothing to compare
+          --> nowhere
+           = it is neither a golden (signals.csv) nor a run (log/*.evl)
+          help: `lockstep golden status` lists the goldens
+
+        error: a file of the golden is missing
+          --> other/fills.csv
+          help: `lockstep golden accept --case other --reason TEXT` writes a golden
+        ");
+    }
+}

@@ -1,0 +1,83 @@
+//! What a terminal needs: bars that show progress only where somebody looks, numbers grouped the
+//! Indian way, and lines that end quietly when the reader goes away.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::domain::money::{Cash, UNITS_PER_RUPEE};
+use crate::golden::render::Paint;
+
+use super::exit::Exit;
+use super::failure::Failure;
+
+/// Whether what goes to stdout is coloured: on a terminal, unless `NO_COLOR` says no.
+pub fn stdout_paint() -> Paint {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if io::stdout().is_terminal() && !refused { Paint::Ansi } else { Paint::Plain }
+}
+
+/// A bar on stderr over `steps` steps, hidden where stderr is no terminal.
+pub fn progress(label: &'static str, steps: u64) -> ProgressBar {
+    let target = match io::stderr().is_terminal() {
+        true => ProgressDrawTarget::stderr(),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let style = ProgressStyle::with_template("   {msg:<8} {bar:24} {pos}/{len} sessions")
+        .expect("the template is well formed")
+        .progress_chars("██░");
+    ProgressBar::with_draw_target(Some(steps), target).with_style(style).with_message(label)
+}
+
+/// Writes to stdout. A reader that has gone away (`| head`) is no error.
+///
+/// # Errors
+/// When stdout cannot be written for another reason.
+pub fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Io, "failed to write to stdout").because(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A count with Indian grouping: 12,34,567.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let (head, tail) = digits.split_at(digits.len().saturating_sub(3));
+    let mut text = String::new();
+    for (place, digit) in head.chars().enumerate() {
+        if place > 0 && (head.len() - place).is_multiple_of(2) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if !head.is_empty() {
+        text.push(',');
+    }
+    text + tail
+}
+
+/// An amount to the paisa with Indian grouping: ₹ -1,23,456.78.
+pub fn rupees(amount: Cash) -> String {
+    let per_paisa = UNITS_PER_RUPEE.unsigned_abs() / 100;
+    let paise = (amount.0.unsigned_abs() + per_paisa / 2) / per_paisa;
+    let sign = if amount.0 < 0 && paise > 0 { "-" } else { "" };
+    format!("₹ {sign}{}.{:02}", grouped(paise / 100), paise % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lakhs_and_crores() {
+        assert_eq!(
+            [0, 999, 1_000, 99_999, 1_234_567, 123_456_789].map(grouped).join(" "),
+            "0 999 1,000 99,999 12,34,567 12,34,56,789"
+        );
+        assert_eq!(rupees(Cash::parse("-123456.785").expect("an amount")), "₹ -1,23,456.79");
+        assert_eq!(rupees(Cash(-49)), "₹ 0.00");
+    }
+}

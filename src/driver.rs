@@ -1,1 +1,0 @@
-//! The only place where source, sequencer, journal, core and sinks meet.

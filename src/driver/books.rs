@@ -1,0 +1,39 @@
+//! The comparable facts of a run twice over: as the core derives them one event at a time, and as
+//! the oracle computes them over whole columns.
+
+use crate::backtest;
+use crate::domain::event::{EventId, Input, Output, RunStarted};
+use crate::domain::fact::Bar;
+use crate::golden::book::{Book, Collector};
+use crate::sinks::Sink;
+use crate::sources::columns::BarColumns;
+use crate::sources::store::{Store, StoreError};
+
+use super::plan::DateRange;
+
+/// The core's facts, collected while the run happens.
+impl Sink for Collector {
+    fn input(&mut self, _: u64, input: &Input) {
+        Collector::input(self, input);
+    }
+
+    fn output(&mut self, id: EventId, output: &Output) {
+        Collector::output(self, id, output);
+    }
+}
+
+/// The oracle's facts over the same history. It holds all of it in memory at once.
+///
+/// # Errors
+/// When the history cannot be read.
+pub fn oracle(run: &RunStarted, store: &Store, range: DateRange) -> Result<Book, StoreError> {
+    let columns = run
+        .instruments
+        .iter()
+        .map(|instrument| store.load(&instrument.key, range.first, range.last))
+        .collect::<Result<Vec<BarColumns>, StoreError>>()?;
+    let backtest::Outcome { minutes, bars, indicators, signals, fills, .. } =
+        backtest::run(run, &columns);
+    let minutes: Vec<Bar> = minutes;
+    Ok(Book::from_parts(run, minutes, &bars, &indicators, &signals, &fills))
+}

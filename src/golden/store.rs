@@ -1,0 +1,389 @@
+//! The files of a golden: `golden/<case>/{bars_15m.csv,signals.csv,fills.csv,digest}` and the
+//! ledger `accepted.toml`. Writing needs an [`Acceptance`]; nothing is ever written half.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::book::Book;
+use super::compare::{Comparison, compare};
+use super::digest::{self, Digest};
+use super::error::Error;
+use super::ledger::{self, Acceptance};
+use super::table::{Table, TableKind};
+
+/// The file that makes a directory of `replays/` a case.
+pub const CASE_FILE: &str = "case.toml";
+
+/// A golden as it stands on disk.
+#[derive(Clone, Debug)]
+pub struct Golden {
+    /// What was accepted.
+    pub book: Book,
+    /// What is wrong with the files though they can be read.
+    pub problems: Vec<Problem>,
+}
+
+/// What may be wrong with a golden.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The case has no golden, so nothing checks it.
+    GoldenMissing,
+    /// There is no such case, so nothing checks the golden.
+    Orphan,
+    /// A file of the golden is not there.
+    FileMissing(String),
+    /// A file does not belong in a golden.
+    UnknownFile(String),
+    /// A table is not what the digest says.
+    EditedByHand {
+        /// The file.
+        file: &'static str,
+        /// What the digest says it hashes to.
+        digest: String,
+        /// What it hashes to.
+        found: String,
+    },
+    /// The digest is not the one that the ledger's last entry accepted.
+    NotAccepted,
+    /// A file is not what it should be.
+    Unreadable(String),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::GoldenMissing => f.write_str("no golden, so nothing checks this case"),
+            Problem::Orphan => f.write_str("orphan: no such case, so nothing checks this golden"),
+            Problem::FileMissing(name) => write!(f, "{name} is missing"),
+            Problem::UnknownFile(name) => write!(f, "{name} does not belong here"),
+            Problem::EditedByHand { file, digest, found } => {
+                write!(f, "{file} was edited by hand: digest says {digest:.8}…, it is {found:.8}…")
+            }
+            Problem::NotAccepted => {
+                write!(f, "digest is not what the last entry of {} accepted", ledger::FILE)
+            }
+            Problem::Unreadable(what) => f.write_str(what),
+        }
+    }
+}
+
+/// Reads a golden and holds its tables against its digest, and its digest against the ledger.
+///
+/// # Errors
+/// When a file is missing or cannot be read. Files that disagree are [`Golden::problems`].
+pub fn load(dir: &Path) -> Result<Golden, Error> {
+    let path = dir.join(digest::FILE);
+    let digest = Digest::parse(&read_text(&path)?, &path)?;
+    let (mut book, hashes) = load_tables(dir)?;
+    let mut problems = Vec::new();
+    for (kind, (accepted, found)) in TableKind::ALL.iter().zip(digest.tables.iter().zip(hashes)) {
+        if *accepted != found {
+            let (file, digest) = (kind.file(), accepted.clone());
+            problems.push(Problem::EditedByHand { file, digest, found });
+        }
+    }
+    let path = dir.join(ledger::FILE);
+    let accepted = ledger::parse(&read_text(&path)?, &path)?;
+    if accepted.last().is_none_or(|entry| entry.after != digest.root()) {
+        problems.push(Problem::NotAccepted);
+    }
+    book.inputs = Some(digest.inputs);
+    Ok(Golden { book, problems })
+}
+
+/// Reads the three tables of a directory, with the BLAKE3 of each file.
+///
+/// # Errors
+/// When a file is missing or is not that table.
+pub fn load_tables(dir: &Path) -> Result<(Book, [String; 3]), Error> {
+    let read = |kind: TableKind| {
+        let path = dir.join(kind.file());
+        let bytes = fs::read(&path).map_err(Error::io(&path))?;
+        let table = Table::from_csv(kind, &bytes, &path)?;
+        Ok((table, blake3::hash(&bytes).to_hex().to_string()))
+    };
+    let [bars, signals, fills] = TableKind::ALL.map(read);
+    let ((bars, a), (signals, b), (fills, c)) = (bars?, signals?, fills?);
+    Ok((Book { bars, signals, fills, inputs: None }, [a, b, c]))
+}
+
+/// Compares the golden in `dir` with a replay. What is wrong with the golden's files becomes notes.
+///
+/// # Errors
+/// When the golden cannot be read, or both are empty.
+pub fn judge(dir: &Path, replay: &Book) -> Result<Comparison, Error> {
+    let golden = load(dir)?;
+    let mut comparison = compare(&golden.book, replay)?;
+    comparison.golden_is_intact = golden.problems.is_empty();
+    comparison.notes.extend(golden.problems.iter().map(Problem::to_string));
+    Ok(comparison)
+}
+
+/// Writes a golden and adds to its ledger. Returns its digest.
+///
+/// # Errors
+/// When the book is empty, a file cannot be written, or the ledger cannot be read.
+pub fn save(dir: &Path, book: &Book, acceptance: &Acceptance) -> Result<Digest, Error> {
+    let refused = |why: &str| Error::Refused { why: why.to_string() };
+    if book.rows() == 0 {
+        return Err(refused("the run has no bars, signals or fills"));
+    }
+    let digest = Digest::of(book).ok_or_else(|| refused("the run's minutes are not known"))?;
+    fs::create_dir_all(dir).map_err(Error::io(dir))?;
+    let path = dir.join(ledger::FILE);
+    let ledger = read_if_there(&path)?.unwrap_or_default();
+    ledger::parse(&ledger, &path)?;
+    let old_path = dir.join(digest::FILE);
+    let old = read_if_there(&old_path)?;
+    let before = old.map(|text| blake3::hash(text.as_bytes()).to_hex().to_string());
+    for kind in TableKind::ALL {
+        replace(&dir.join(kind.file()), &book.table(kind).to_csv())?;
+    }
+    // The digest comes last: until it is there, the golden says that it was edited.
+    let ledger = ledger::with_entry(&ledger, acceptance, before, &digest);
+    replace(&path, ledger.as_bytes())?;
+    replace(&old_path, digest.to_string().as_bytes())?;
+    Ok(digest)
+}
+
+/// A case or a golden, and whether one belongs to the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseStatus {
+    /// The case's name.
+    pub case: String,
+    /// Rows of each table of the golden, where it can be read.
+    pub rows: Option<[usize; 3]>,
+    /// The day and the reason of the last acceptance.
+    pub accepted: Option<(String, String)>,
+    /// What is wrong; nothing for a case that is checked.
+    pub problems: Vec<Problem>,
+}
+
+/// Takes stock of all cases and goldens, in order of name.
+///
+/// # Errors
+/// When a directory cannot be listed. A directory that is not there holds nothing.
+pub fn status(replays: &Path, goldens: &Path) -> Result<Vec<CaseStatus>, Error> {
+    let mut cases = entries(replays)?;
+    cases.retain(|name| replays.join(name).join(CASE_FILE).is_file());
+    let mut names = entries(goldens)?;
+    names.retain(|name| goldens.join(name).is_dir());
+    names.extend(cases.iter().cloned());
+    names
+        .into_iter()
+        .map(|case| status_of(&goldens.join(&case), cases.contains(&case), case))
+        .collect()
+}
+
+fn status_of(dir: &Path, is_case: bool, case: String) -> Result<CaseStatus, Error> {
+    let mut status = CaseStatus { case, rows: None, accepted: None, problems: Vec::new() };
+    let files = entries(dir)?;
+    if files.is_empty() {
+        status.problems.push(Problem::GoldenMissing);
+        return Ok(status);
+    }
+    if !is_case {
+        status.problems.push(Problem::Orphan);
+    }
+    let known: Vec<&str> =
+        TableKind::ALL.iter().map(|kind| kind.file()).chain([digest::FILE, ledger::FILE]).collect();
+    let missing = known.iter().filter(|name| !files.contains(**name));
+    let missing: Vec<_> = missing.map(|name| Problem::FileMissing(name.to_string())).collect();
+    let unknown = files.iter().filter(|name| !known.contains(&name.as_str()));
+    let unknown: Vec<_> = unknown.map(|name| Problem::UnknownFile(name.clone())).collect();
+    let is_complete = missing.is_empty();
+    status.problems.extend(missing.into_iter().chain(unknown));
+    if !is_complete {
+        return Ok(status);
+    }
+    match load(dir) {
+        Ok(golden) => {
+            status.rows = Some(TableKind::ALL.map(|kind| golden.book.table(kind).rows.len()));
+            status.problems.extend(golden.problems);
+        }
+        Err(error) => status.problems.push(Problem::Unreadable(format!("failed to {error}"))),
+    }
+    let path = dir.join(ledger::FILE);
+    let last = ledger::parse(&read_text(&path)?, &path).ok().and_then(|mut entries| entries.pop());
+    status.accepted = last.map(|entry| (entry.date, entry.reason));
+    Ok(status)
+}
+
+/// Names of what a directory holds; nothing where there is no such directory.
+fn entries(dir: &Path) -> Result<BTreeSet<String>, Error> {
+    if !dir.exists() {
+        return Ok(BTreeSet::new());
+    }
+    let listed = fs::read_dir(dir).map_err(Error::io(dir))?;
+    listed
+        .map(|entry| Ok(entry.map_err(Error::io(dir))?.file_name().to_string_lossy().into_owned()))
+        .collect()
+}
+
+fn read_text(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(Error::io(path))
+}
+
+fn read_if_there(path: &Path) -> Result<Option<String>, Error> {
+    if path.exists() { read_text(path).map(Some) } else { Ok(None) }
+}
+
+/// Writes under a temporary name, waits for the disk, and renames.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let written = fs::File::create(&new)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&new, path));
+    written.map_err(|error| {
+        // Best effort: the error that led here is the one worth reporting.
+        let _ = fs::remove_file(&new);
+        Error::io(path)(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{facts, price};
+    use super::*;
+    use crate::domain::time::Date;
+    use tempfile::TempDir;
+
+    fn acceptance(reason: &str) -> Acceptance {
+        let today = Date::from_ymd(2026, 11, 23).unwrap();
+        Acceptance::new(today, Some("asha".to_string()), reason, None).unwrap()
+    }
+
+    /// `replays/sample` with its golden in `golden/sample`.
+    fn house() -> TempDir {
+        let house = tempfile::tempdir().unwrap();
+        let case = house.path().join("replays/sample");
+        fs::create_dir_all(&case).unwrap();
+        fs::write(case.join(CASE_FILE), "").unwrap();
+        save(&house.path().join("golden/sample"), &facts().book(), &acceptance("first")).unwrap();
+        house
+    }
+
+    fn problems(house: &TempDir) -> String {
+        let stock = status(&house.path().join("replays"), &house.path().join("golden")).unwrap();
+        let mut text = String::new();
+        for case in stock {
+            for problem in &case.problems {
+                text.push_str(&format!("{}: {problem}\n", case.case));
+            }
+        }
+        text.replace(&house.path().display().to_string(), "HOUSE")
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let house = house();
+        let golden = load(&house.path().join("golden/sample")).unwrap();
+        assert_eq!(golden.problems, []);
+        assert!(compare(&golden.book, &facts().book()).unwrap().is_same());
+        assert_eq!(problems(&house), "");
+    }
+
+    #[test]
+    fn accepting_again_replaces_the_tables_and_adds_to_the_ledger() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let mut changed = facts();
+        changed.signals[0].price = price("975.00");
+        let old = Digest::of(&facts().book()).unwrap();
+        let new = save(&dir, &changed.book(), &acceptance("price was wrong")).unwrap();
+        let path = dir.join(ledger::FILE);
+        let entries = ledger::parse(&read_text(&path).unwrap(), &path).unwrap();
+        assert_eq!(entries.len(), 2);
+        assert_eq!((entries[1].before.clone(), &entries[1].after), (Some(old.root()), &new.root()));
+        assert!(compare(&load(&dir).unwrap().book, &changed.book()).unwrap().is_same());
+        assert_eq!(entries_of(&dir).len(), 5, "no temporary file stays");
+    }
+
+    fn entries_of(dir: &Path) -> BTreeSet<String> {
+        entries(dir).unwrap()
+    }
+
+    #[test]
+    fn an_edit_by_hand_is_a_note_and_still_a_difference() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let path = dir.join("signals.csv");
+        let text = read_text(&path).unwrap().replace("974.50", "974.55");
+        fs::write(&path, text).unwrap();
+        let comparison = judge(&dir, &facts().book()).unwrap();
+        assert_eq!((comparison.differences.len(), comparison.differences[0].line), (1, 2));
+        assert_eq!(comparison.notes.len(), 1);
+        insta::assert_snapshot!(problems(&house), @"sample: signals.csv was edited by hand: digest says 7d5011bd…, it is 77a88156…");
+    }
+
+    #[test]
+    fn an_edit_that_changes_no_row_is_no_agreement() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let path = dir.join("fills.csv");
+        fs::write(&path, read_text(&path).unwrap() + "\n").unwrap();
+        let comparison = judge(&dir, &facts().book()).unwrap();
+        assert!(comparison.differences.is_empty() && !comparison.is_same());
+    }
+
+    #[test]
+    fn a_digest_edited_along_with_its_table_is_not_what_was_accepted() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let mut other = facts();
+        other.signals[0].price = price("974.55");
+        let book = other.book();
+        fs::write(dir.join("signals.csv"), book.signals.to_csv()).unwrap();
+        fs::write(dir.join(digest::FILE), Digest::of(&book).unwrap().to_string()).unwrap();
+        assert_eq!(load(&dir).unwrap().problems, [Problem::NotAccepted]);
+    }
+
+    #[test]
+    fn every_file_of_a_golden_is_needed() {
+        let names = ["bars_15m.csv", "signals.csv", "fills.csv", "digest", "accepted.toml"];
+        for name in names {
+            let house = house();
+            let path = house.path().join("golden/sample").join(name);
+            fs::remove_file(&path).unwrap();
+            let error = load(path.parent().unwrap()).unwrap_err();
+            assert!(matches!(error, Error::Missing { path: missing } if missing == path));
+            assert_eq!(problems(&house), format!("sample: {name} is missing\n"));
+        }
+    }
+
+    #[test]
+    fn stock_names_everything_that_nobody_checks() {
+        let house = house();
+        let root = house.path();
+        fs::create_dir_all(root.join("replays/new")).unwrap();
+        fs::write(root.join("replays/new").join(CASE_FILE), "").unwrap();
+        fs::create_dir_all(root.join("replays/not-a-case")).unwrap();
+        save(&root.join("golden/gone"), &facts().book(), &acceptance("once")).unwrap();
+        fs::write(root.join("golden/sample/signals.csv.orig"), "").unwrap();
+        save(&root.join("golden/broken"), &facts().book(), &acceptance("once")).unwrap();
+        fs::write(root.join("golden/broken/fills.csv"), "time\n").unwrap();
+        insta::assert_snapshot!(problems(&house), @"
+        broken: orphan: no such case, so nothing checks this golden
+        broken: failed to read HOUSE/golden/broken/fills.csv, line 1: expected the columns time,key,symbol,side,quantity,price,fee,reason,signal_id
+        gone: orphan: no such case, so nothing checks this golden
+        new: no golden, so nothing checks this case
+        sample: signals.csv.orig does not belong here
+        ");
+    }
+
+    #[test]
+    fn an_empty_run_is_no_golden() {
+        let house = house();
+        let mut empty = facts();
+        (empty.bars, empty.signals, empty.fills) = Default::default();
+        let dir = house.path().join("golden/empty");
+        let error = save(&dir, &empty.book(), &acceptance("why not")).unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }));
+        assert!(!dir.exists());
+    }
+}

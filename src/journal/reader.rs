@@ -1,0 +1,725 @@
+//! Reads a journal, and never writes: files are opened read-only, and nothing is ever repaired.
+//!
+//! Only whole batches whose commit matches are handed out. Where the bytes stop making sense, two
+//! things can have happened. If nothing good follows, the journal ended early: that is an [`End`].
+//! If a later commit, a seal or another segment follows, something was lost that once was there:
+//! that is damage, and an error. The commit of the very batch that is bad proves nothing, because
+//! its sectors reach the disk in any order.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use crate::domain::event::{EventId, Record};
+
+use super::codec;
+use super::digest::Digest;
+use super::error::{Damage, JournalError, io};
+use super::frame::{self, Commit, Frame, HEAD_BYTES, Head, NoFrame, Seal};
+use super::record::{COMMIT, FIRST_CONTROL, FIRST_OUTPUT, Kind, Order, SEAL};
+use super::segment::{self, HEADER_BYTES, Header, RunId, SegmentFile};
+
+/// Bytes asked of the file at a time.
+const READ_BYTES: usize = 256 * 1_024;
+
+/// How a journal ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In order: nothing more was to come.
+    Sealed(Seal),
+    /// Early: the writer was stopped, or is still writing.
+    Unsealed {
+        /// Bytes after the last commit that are no record (zeros at the end not counted).
+        trailing_bytes: u64,
+    },
+}
+
+/// A committed record whose payload has not been read yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raw<'a> {
+    /// Number of its kind; this program may not know it.
+    pub kind: u16,
+    /// Version of its payload.
+    pub version: u16,
+    /// Its address.
+    pub id: EventId,
+    /// Index of its cause.
+    pub cause: u32,
+    /// When it was received, ns.
+    pub received_ns: i64,
+    /// Its payload.
+    pub payload: &'a [u8],
+}
+
+impl Raw<'_> {
+    /// The kind, if this program knows it.
+    pub const fn known_kind(&self) -> Option<Kind> {
+        Kind::known(self.kind, self.version)
+    }
+
+    /// The record. `scratch` is overwritten.
+    ///
+    /// # Errors
+    /// When the kind is unknown or the payload is not exactly what its event is written as.
+    pub fn decode(&self, scratch: &mut Vec<u8>) -> Result<Record, Damage> {
+        let Raw { kind, version, id, cause, received_ns, payload } = *self;
+        let known = self.known_kind().ok_or(Damage::UnknownKind { kind, version })?;
+        let event = codec::decode(known, payload, scratch)?;
+        Ok(Record { id, cause, received_ns, event })
+    }
+}
+
+/// Walks through the committed records of a journal.
+pub struct Reader {
+    files: Vec<SegmentFile>,
+    /// Place of the open segment in `files`.
+    at: usize,
+    file: File,
+    header: Header,
+    seed: u32,
+    /// Bytes of the open segment from `offset` on: the batch at hand and what was read beyond it.
+    bytes: Vec<u8>,
+    offset: u64,
+    /// Where in `bytes` the next record stands, where the batch's records end, where the batch ends.
+    next: usize,
+    records_end: usize,
+    batch_end: usize,
+    order: Order,
+    batches: u64,
+    records: u64,
+    chain: Digest,
+    end: Option<End>,
+    failed: bool,
+    scratch: Vec<u8>,
+}
+
+impl Reader {
+    /// Opens the journal in `path/log`, or in `path` itself.
+    ///
+    /// # Errors
+    /// When there is no journal, a segment is missing, or the first header is damaged.
+    pub fn open(path: &Path) -> Result<Reader, JournalError> {
+        let files = segment::list(path)?;
+        let (file, header) = open_segment(&files[0])?;
+        let seed = frame::seed_of(header.salt);
+        let reader = Reader {
+            files,
+            at: 0,
+            file,
+            header,
+            seed,
+            bytes: Vec::new(),
+            offset: HEADER_BYTES as u64,
+            next: 0,
+            records_end: 0,
+            batch_end: 0,
+            order: Order::default(),
+            batches: 0,
+            records: 0,
+            chain: Digest::default(),
+            end: None,
+            failed: false,
+            scratch: Vec::new(),
+        };
+        reader.check_contiguity(header.run_id)?;
+        Ok(reader)
+    }
+
+    /// The header of the segment that is being read.
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The journal's segments.
+    pub fn segments(&self) -> &[SegmentFile] {
+        &self.files
+    }
+
+    /// Batches that were read so far.
+    pub const fn batches(&self) -> u64 {
+        self.batches
+    }
+
+    /// The hash after the last of these.
+    pub const fn chain(&self) -> Digest {
+        self.chain
+    }
+
+    /// Inputs that were handed out so far.
+    pub const fn inputs(&self) -> u64 {
+        self.order.next_seq()
+    }
+
+    /// How the journal ends, once all records were read.
+    pub const fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    /// The next record, decoded; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Reader::next_raw`], and when the record is of an unknown kind or is no event.
+    pub fn next_record(&mut self) -> Result<Option<Record>, JournalError> {
+        let Some(place) = self.advance()? else { return Ok(None) };
+        match raw(&self.bytes[place..self.next]).decode(&mut self.scratch) {
+            Ok(record) => Ok(Some(record)),
+            Err(damage) => {
+                self.failed = true;
+                Err(self.damaged(place, damage))
+            }
+        }
+    }
+
+    /// The next record as it stands on disk, checked but for its payload; `None` at the end.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is damaged. After an error there are no more records.
+    pub fn next_raw(&mut self) -> Result<Option<Raw<'_>>, JournalError> {
+        let place = self.advance()?;
+        Ok(place.map(|place| raw(&self.bytes[place..self.next])))
+    }
+
+    /// Moves to the next record and returns where it stands: from there to `next`.
+    fn advance(&mut self) -> Result<Option<usize>, JournalError> {
+        if self.failed {
+            return Ok(None);
+        }
+        let place = self.try_advance();
+        self.failed = place.is_err();
+        place
+    }
+
+    fn try_advance(&mut self) -> Result<Option<usize>, JournalError> {
+        while self.next == self.records_end {
+            if self.end.is_some() {
+                return Ok(None);
+            }
+            self.read_batch()?;
+        }
+        let (place, frame) = (self.next, frame::trusted(&self.bytes[self.next..]));
+        let (id, cause, _) = frame.head.envelope();
+        if let Err(misplaced) = self.order.admit(frame.head.kind, id, cause) {
+            return Err(self.damaged(place, misplaced.into()));
+        }
+        self.next += frame.len;
+        self.records += 1;
+        Ok(Some(place))
+    }
+
+    /// Reads up to the next commit, the next segment, or the end.
+    fn read_batch(&mut self) -> Result<(), JournalError> {
+        self.bytes.drain(..self.batch_end);
+        self.offset += self.batch_end as u64;
+        (self.next, self.records_end, self.batch_end) = (0, 0, 0);
+        let mut batch = Batch::default();
+        loop {
+            let place = batch.bytes;
+            let frame = match self.frame_at(place)? {
+                Ok(frame) => frame,
+                Err(damage) => return self.stop(place, damage),
+            };
+            let (head, end) = (frame.head, place + frame.len);
+            match head.kind {
+                COMMIT => {
+                    let commit = Commit::read(&frame);
+                    self.accept(&batch, commit)?;
+                    (self.records_end, self.batch_end) = (place, end);
+                    return Ok(());
+                }
+                SEAL => {
+                    let seal = Seal::read(&frame);
+                    return self.take_seal(place, end, seal);
+                }
+                kind if kind >= FIRST_CONTROL => {
+                    return Err(self.damaged(place, Damage::Control(kind)));
+                }
+                _ => batch.add(&head, end),
+            }
+        }
+    }
+
+    /// The frame at `place`, or what is wrong there.
+    fn frame_at(&mut self, place: usize) -> Result<Result<Frame<'_>, Damage>, JournalError> {
+        loop {
+            let needs = match frame::parse(&self.bytes[place..], self.seed) {
+                Ok(_) => return Ok(Ok(frame::trusted(&self.bytes[place..]))),
+                Err(NoFrame::Bad(damage)) => return Ok(Err(damage)),
+                Err(NoFrame::Needs(len)) => place + len,
+            };
+            if !self.fill(needs)? {
+                return Ok(Err(Damage::CutOff));
+            }
+        }
+    }
+
+    /// Reads until there are `len` bytes; false where the file has fewer.
+    fn fill(&mut self, len: usize) -> Result<bool, JournalError> {
+        while self.bytes.len() < len {
+            let read = (&mut self.file).take(READ_BYTES as u64).read_to_end(&mut self.bytes);
+            let path = &self.files[self.at].path;
+            if read.map_err(|source| io("reading", path, source))? == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes the batch in `bytes`, if that is what the commit describes.
+    fn accept(&mut self, batch: &Batch, commit: Option<Commit>) -> Result<(), JournalError> {
+        let chain = frame::chain(&self.chain, &self.bytes[..batch.bytes]);
+        let fault = match commit {
+            None => "its layout is unknown",
+            Some(_) if batch.records == 0 => "the batch is empty",
+            Some(_) if batch.torn => "the batch begins within a step",
+            Some(commit) if commit.batch_no != self.batches => "another number is due",
+            Some(commit) if commit.start != self.offset => "the batch begins elsewhere",
+            Some(commit) if commit.byte_len != batch.bytes as u64 => "its length differs",
+            Some(commit) if commit.records != batch.records => "its count of records differs",
+            Some(commit) if commit.first_seq != batch.first_seq => "its first input differs",
+            Some(commit) if commit.last_seq != batch.last_seq => "its last input differs",
+            Some(commit) if commit.chain != chain => "its hash differs",
+            Some(_) => {
+                self.chain = chain;
+                self.batches += 1;
+                return Ok(());
+            }
+        };
+        Err(self.damaged(batch.bytes, Damage::Commit(fault)))
+    }
+
+    /// Ends the segment at the seal in `place..end`.
+    fn take_seal(
+        &mut self,
+        place: usize,
+        end: usize,
+        seal: Option<Seal>,
+    ) -> Result<(), JournalError> {
+        let due = Seal {
+            closing: u8::from(seal.is_some_and(|seal| seal.closing == 1)),
+            batches: self.batches,
+            records: self.records,
+            inputs: self.order.next_seq(),
+            chain: self.chain,
+            digest: seal.map_or_else(Digest::default, |seal| seal.digest),
+        };
+        let last = self.at + 1 == self.files.len();
+        let fault = match seal {
+            None => "its layout is unknown",
+            Some(_) if place > 0 => "it stands in the middle of a batch",
+            Some(seal) if seal != due => "its totals differ",
+            Some(seal) if seal.closing == 1 && !last => "segments follow the end",
+            Some(seal) => {
+                let offset = self.offset;
+                if self.look_ahead(end)?.nonzero_to > offset + end as u64 {
+                    self.offset = offset;
+                    return Err(self.damaged(end, Damage::Seal("bytes follow it")));
+                }
+                match (seal.closing, last) {
+                    (1, _) => self.end = Some(End::Sealed(seal)),
+                    (_, true) => self.end = Some(End::Unsealed { trailing_bytes: 0 }),
+                    (_, false) => self.open_next()?,
+                }
+                return Ok(());
+            }
+        };
+        Err(self.damaged(place, Damage::Seal(fault)))
+    }
+
+    fn open_next(&mut self) -> Result<(), JournalError> {
+        let run_id = self.header.run_id;
+        self.at += 1;
+        (self.file, self.header) = open_segment(&self.files[self.at])?;
+        self.seed = frame::seed_of(self.header.salt);
+        self.bytes.clear();
+        self.offset = HEADER_BYTES as u64;
+        self.check_contiguity(run_id)
+    }
+
+    fn check_contiguity(&self, run_id: RunId) -> Result<(), JournalError> {
+        let (file, header) = (&self.files[self.at], &self.header);
+        let fault = if header.run_id != run_id {
+            "it is of another run"
+        } else if (header.segment_no, header.first_seq) != (file.segment_no, file.first_seq) {
+            "its name does not match its header"
+        } else if header.first_seq != self.order.next_seq() {
+            "its first input is not the next"
+        } else if header.previous != self.chain {
+            "the hash of what came before differs"
+        } else {
+            return Ok(());
+        };
+        let (path, seq) = (file.path.clone(), self.order.next_seq());
+        let damage = Damage::Contiguity(fault);
+        Err(JournalError::Damaged { path, offset: 0, seq, damage })
+    }
+
+    /// No frame stands at `place`: decides whether the journal ended early or was damaged.
+    fn stop(&mut self, place: usize, damage: Damage) -> Result<(), JournalError> {
+        let error = self.damaged(place, damage);
+        let committed = self.offset;
+        if self.at + 1 < self.files.len() {
+            return Err(error);
+        }
+        let ahead = self.look_ahead(place)?;
+        if ahead.proof {
+            return Err(error);
+        }
+        // Whole frames before `place` are lost too: their batch has no commit.
+        let bad = committed + place as u64;
+        let trailing_bytes = ahead.nonzero_to.max(bad) - committed;
+        self.end = Some(End::Unsealed { trailing_bytes });
+        Ok(())
+    }
+
+    /// Looks through the rest of the segment from `place` on. Nothing can be read after that.
+    fn look_ahead(&mut self, place: usize) -> Result<Ahead, JournalError> {
+        let mut ahead = Ahead { proof: false, nonzero_to: 0 };
+        self.bytes.drain(..place);
+        self.offset += place as u64;
+        while self.fill(READ_BYTES)? || !self.bytes.is_empty() {
+            // Frames that begin near the end of what was read are looked at in the next round.
+            let whole = self.bytes.len() < READ_BYTES;
+            let len = if whole { self.bytes.len() } else { self.bytes.len() - CONTROL_BYTES };
+            let len = len.next_multiple_of(8).min(self.bytes.len());
+            for (word, bytes) in self.bytes[..len].chunks(8).enumerate() {
+                if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+                    ahead.nonzero_to = self.offset + (word * 8 + last + 1) as u64;
+                }
+                ahead.proof |= self.is_proof(word * 8);
+            }
+            self.bytes.drain(..len);
+            self.offset += len as u64;
+        }
+        Ok(ahead)
+    }
+
+    /// Whether at `place` stands a seal, or the commit of a batch after the one that is bad: the
+    /// writer begins a batch only when the one before is written.
+    fn is_proof(&self, place: usize) -> bool {
+        let window = &self.bytes[place..self.bytes.len().min(place + CONTROL_BYTES)];
+        let Ok(frame) = frame::parse(window, self.seed) else { return false };
+        Seal::read(&frame).is_some()
+            || Commit::read(&frame).is_some_and(|commit| commit.batch_no > self.batches)
+    }
+
+    fn damaged(&self, place: usize, damage: Damage) -> JournalError {
+        let path = self.files[self.at].path.clone();
+        let (offset, seq) = (self.offset + place as u64, self.order.next_seq());
+        JournalError::Damaged { path, offset, seq, damage }
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<Record, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_record().transpose()
+    }
+}
+
+/// The longest control frame.
+const CONTROL_BYTES: usize = HEAD_BYTES
+    + if Commit::BYTES > Seal::BYTES { Commit::BYTES } else { Seal::BYTES }.next_multiple_of(8);
+
+/// What lies ahead of a bad byte.
+struct Ahead {
+    /// Something that proves that the bad bytes were once good.
+    proof: bool,
+    /// Where in the file the last byte ends that is not zero; 0 where all are.
+    nonzero_to: u64,
+}
+
+/// The event frames of a batch, as they are read.
+#[derive(Default)]
+struct Batch {
+    records: u64,
+    bytes: usize,
+    first_seq: u64,
+    last_seq: u64,
+    /// Whether its first record is an output.
+    torn: bool,
+}
+
+impl Batch {
+    fn add(&mut self, head: &Head, end: usize) {
+        if self.records == 0 {
+            self.first_seq = head.seq;
+            self.torn = head.kind >= FIRST_OUTPUT;
+        }
+        self.last_seq = head.seq;
+        self.records += 1;
+        self.bytes = end;
+    }
+}
+
+/// The record in a frame that was checked.
+fn raw(bytes: &[u8]) -> Raw<'_> {
+    let Frame { head, payload, .. } = frame::trusted(bytes);
+    let (id, cause, received_ns) = head.envelope();
+    Raw { kind: head.kind, version: head.version, id, cause, received_ns, payload }
+}
+
+fn open_segment(segment: &SegmentFile) -> Result<(File, Header), JournalError> {
+    let path = &segment.path;
+    let mut file = File::open(path).map_err(|source| io("opening", path, source))?;
+    let mut block = Vec::with_capacity(HEADER_BYTES);
+    let read = (&mut file).take(HEADER_BYTES as u64).read_to_end(&mut block);
+    read.map_err(|source| io("reading", path, source))?;
+    Ok((file, Header::decode(&block, path)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::domain::event::{Derived, Event, Input};
+    use crate::journal::samples::{self, samples};
+    use crate::journal::{Identity, Limits, Writer};
+
+    const LIMITS: Limits = Limits { batch_records: 4, batch_bytes: 4_000, segment_bytes: 6_800 };
+
+    /// A journal of two segments with an output of every kind, and its records.
+    fn small(seal: bool) -> (TempDir, Vec<Record>) {
+        let dir = tempfile::tempdir().unwrap();
+        let run = samples::run();
+        let identity = Identity::of_replay(&run).unwrap();
+        let mut writer = Writer::create_with(dir.path(), identity, LIMITS).unwrap();
+        let mut records = Vec::new();
+        let mut seq = 0;
+        for (_, event) in samples() {
+            match event {
+                Event::Input(input) if !matches!(input, Input::RunEnded(_)) => {
+                    writer.input(seq, 7, &input).unwrap();
+                    let (id, event) = (EventId::input(seq), Event::Input(input));
+                    records.push(Record { id, cause: 0, received_ns: 7, event });
+                    seq += 1;
+                }
+                Event::Input(_) => {}
+                Event::Output(output) => {
+                    let input = Input::Tick(samples::tick());
+                    writer.input(seq, 0, &input).unwrap();
+                    let (id, event) = (EventId::input(seq), Event::Input(input));
+                    records.push(Record { id, cause: 0, received_ns: 0, event });
+                    for index in 1..3 {
+                        let (id, cause) = (EventId { seq, index }, index - 1);
+                        let derived = Derived { cause, output: output.clone() };
+                        writer.output(seq, index, &derived).unwrap();
+                        let event = Event::Output(output.clone());
+                        records.push(Record { id, cause, received_ns: 0, event });
+                    }
+                    seq += 1;
+                }
+            }
+        }
+        if seal {
+            writer.seal().unwrap();
+        }
+        (dir, records)
+    }
+
+    fn segments(dir: &TempDir) -> Vec<(PathBuf, Vec<u8>)> {
+        let files = segment::list(dir.path()).unwrap();
+        files.into_iter().map(|file| (file.path.clone(), fs::read(&file.path).unwrap())).collect()
+    }
+
+    /// Everything that can be read, and how it ended.
+    fn read(dir: &TempDir) -> (Vec<Record>, Result<End, JournalError>) {
+        let mut records = Vec::new();
+        let mut reader = match Reader::open(dir.path()) {
+            Ok(reader) => reader,
+            Err(error) => return (records, Err(error)),
+        };
+        loop {
+            match reader.next_record() {
+                Ok(Some(record)) => records.push(record),
+                Ok(None) => return (records, Ok(reader.end().expect("the end was reached"))),
+                Err(error) => return (records, Err(error)),
+            }
+        }
+    }
+
+    fn is_sealed(end: &Result<End, JournalError>) -> bool {
+        matches!(end, Ok(End::Sealed(_)))
+    }
+
+    #[test]
+    fn a_journal_is_read_to_its_seal() {
+        let (dir, records) = small(true);
+        assert_eq!(segments(&dir).len(), 2);
+        let (read, end) = read(&dir);
+        assert_eq!(read, records);
+        assert!(is_sealed(&end));
+    }
+
+    #[test]
+    fn a_flipped_bit_is_damage_or_an_early_end_and_never_another_record() {
+        let (dir, records) = small(true);
+        for (file, (path, bytes)) in segments(&dir).into_iter().enumerate() {
+            let mut bad = bytes.clone();
+            for place in 0..bytes.len() {
+                // The header has a test of its own.
+                if place < HEADER_BYTES && !place.is_multiple_of(509) {
+                    continue;
+                }
+                let bit = 1 << (place % 8);
+                bad[place] ^= bit;
+                fs::write(&path, &bad).unwrap();
+                bad[place] ^= bit;
+                let (read, end) = read(&dir);
+                assert!(records.starts_with(&read), "byte {place} of segment {file}");
+                assert!(!is_sealed(&end), "byte {place} of segment {file}");
+                assert!(end.is_err() || read.len() == records.len(), "only a seal may be lost");
+            }
+            fs::write(&path, &bytes).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_journal_that_was_cut_off_ends_early() {
+        let (dir, records) = small(true);
+        let all = segments(&dir);
+        for (file, (path, bytes)) in all.iter().enumerate() {
+            for len in 0..bytes.len() {
+                fs::write(path, &bytes[..len]).unwrap();
+                let (read, end) = read(&dir);
+                assert!(records.starts_with(&read), "segment {file} cut at {len}");
+                match end {
+                    Ok(End::Sealed(_)) => panic!("segment {file} cut at {len} reads as sealed"),
+                    Ok(End::Unsealed { trailing_bytes }) => {
+                        assert_eq!(file, all.len() - 1);
+                        assert!(trailing_bytes < (len - HEADER_BYTES + 8) as u64);
+                    }
+                    Err(JournalError::Damaged { path: at, .. }) => {
+                        assert!(file + 1 < all.len() || len < HEADER_BYTES);
+                        assert_eq!(&at, path);
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            fs::write(path, bytes).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_unsealed_journal_has_what_was_committed() {
+        let (dir, records) = small(false);
+        let (read, end) = read(&dir);
+        assert!(read.len() < records.len() && records.starts_with(&read));
+        assert!(matches!(end, Ok(End::Unsealed { trailing_bytes: 0 })));
+    }
+
+    #[test]
+    fn zeros_after_the_last_commit_are_room_and_anything_else_is_counted() {
+        let (dir, _) = small(false);
+        let (path, bytes) = segments(&dir).pop().unwrap();
+        let ends = |tail: &[u8]| {
+            fs::write(&path, [&bytes[..], tail].concat()).unwrap();
+            read(&dir).1.unwrap()
+        };
+        let early = |trailing_bytes| End::Unsealed { trailing_bytes };
+        assert_eq!(ends(&[0; 300_000]), early(0));
+        assert_eq!(ends(&[0, 0, 5, 0, 0]), early(3));
+        assert_eq!(ends(&[&[0; 299_999][..], &[1]].concat()), early(300_000));
+    }
+
+    #[test]
+    fn a_lost_batch_before_a_good_one_is_damage_however_far_away() {
+        let (dir, _) = small(true);
+        let (path, mut bytes) = segments(&dir).pop().unwrap();
+        let first = bytes[HEADER_BYTES..].to_vec();
+        // The seal moves behind a gap that is longer than what is read at a time.
+        let seal = first.len() - (HEAD_BYTES + Seal::BYTES).next_multiple_of(8);
+        bytes.truncate(HEADER_BYTES + seal);
+        bytes.resize(HEADER_BYTES + seal + READ_BYTES - 16, 0);
+        bytes.extend_from_slice(&first[seal..]);
+        fs::write(&path, &bytes).unwrap();
+        assert!(matches!(read(&dir).1, Err(JournalError::Damaged { damage: Damage::Magic, .. })));
+    }
+
+    #[test]
+    fn the_commit_of_the_bad_batch_itself_proves_nothing() {
+        let (dir, _) = small(false);
+        let (path, mut bytes) = segments(&dir).pop().unwrap();
+        let commit = bytes.len() - HEAD_BYTES - Commit::BYTES;
+        bytes[commit - 8] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert!(matches!(read(&dir).1, Ok(End::Unsealed { trailing_bytes }) if trailing_bytes > 0));
+    }
+
+    #[test]
+    fn segments_must_belong_together() {
+        let (dir, records) = small(true);
+        let all = segments(&dir);
+        fs::remove_file(&all[0].0).unwrap();
+        let missing = "byte 0, seq 11: the segment does not continue the one before: a segment is \
+                       missing or there twice";
+        assert!(read(&dir).1.unwrap_err().to_string().ends_with(missing));
+        fs::write(&all[0].0, &all[0].1).unwrap();
+
+        fs::remove_file(&all[1].0).unwrap();
+        let (read_now, end) = read(&dir);
+        assert!(records.starts_with(&read_now));
+        assert!(matches!(end, Ok(End::Unsealed { trailing_bytes: 0 })));
+
+        let (other, _) = small(true);
+        let foreign = {
+            let mut run = samples::run();
+            run.build = "another".into();
+            Identity::of_replay(&run).unwrap().run_id
+        };
+        let mut header = Header::decode(&all[1].1[..HEADER_BYTES], &all[1].0).unwrap();
+        header.run_id = foreign;
+        let path = segments(&other).pop().unwrap().0;
+        fs::write(&path, [&header.encode()[..], &all[1].1[HEADER_BYTES..]].concat()).unwrap();
+        let error = read(&other).1.unwrap_err().to_string();
+        assert!(error.ends_with("it is of another run"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_without_segments_is_no_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(Reader::open(dir.path()), Err(JournalError::Absent { .. })));
+        let nowhere = dir.path().join("nowhere");
+        assert!(matches!(Reader::open(&nowhere), Err(JournalError::Absent { .. })));
+    }
+
+    /// Checksums and chain are right, but the record is of a later program or out of order.
+    #[test]
+    fn a_well_formed_batch_of_nonsense_is_refused() {
+        let cases = [
+            (0x0001, 2, EventId::input(0), "unknown kind 1 version 2"),
+            (0x0042, 1, EventId::input(0), "the first record must be run-started"),
+            (0x0001, 1, EventId::input(5), "expected input 0 but found 5"),
+            (0x0107, 1, EventId { seq: 0, index: 1 }, "the batch begins within a step"),
+            (0xFF42, 1, EventId::input(0), "a frame of the unknown kind 0xff42"),
+        ];
+        for (kind, version, id, message) in cases {
+            let dir = tempfile::tempdir().unwrap();
+            let identity = Identity::of_replay(&samples::run()).unwrap();
+            Writer::create(dir.path(), identity).unwrap();
+            let (path, mut bytes) = segments(&dir).pop().unwrap();
+            let seed = frame::seed_of(Header::decode(&bytes, &path).unwrap().salt);
+            let mut frames = vec![0; HEAD_BYTES];
+            frame::close_frame(&mut frames, 0, Head::output(kind, version, id, 0), seed);
+            let commit = Commit {
+                first_seq: id.seq,
+                last_seq: id.seq,
+                records: 1,
+                byte_len: frames.len() as u64,
+                start: HEADER_BYTES as u64,
+                chain: frame::chain(&Digest::default(), &frames),
+                ..Commit::default()
+            };
+            commit.append(&mut frames, id.seq, 0, seed);
+            bytes.extend(frames);
+            fs::write(&path, bytes).unwrap();
+            let (records, end) = read(&dir);
+            let error = end.unwrap_err().to_string();
+            assert!(records.is_empty() && error.contains(message), "{error}");
+        }
+    }
+}

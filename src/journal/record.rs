@@ -1,0 +1,285 @@
+//! Which kinds of records there are, and the order in which they may stand.
+//!
+//! To add an event: give it a number here that was never used, then follow the compiler. A change
+//! of fields is a new version of the kind; what was written once stays readable.
+
+use thiserror::Error;
+
+use crate::domain::event::EventId;
+
+use super::digest::Digest;
+
+/// Numbers below this are inputs.
+pub const FIRST_OUTPUT: u16 = 0x0100;
+/// Numbers from here on belong to the format itself and are no events.
+pub const FIRST_CONTROL: u16 = 0xFF00;
+/// The frame at the end of a segment that was finished in order.
+pub const SEAL: u16 = 0xFFFE;
+/// The frame that closes a batch.
+pub const COMMIT: u16 = 0xFFFF;
+
+/// One row of the registry: how a kind looks on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// The kind.
+    pub kind: Kind,
+    /// Version of the payload.
+    pub version: u16,
+    /// The tape's word.
+    pub word: &'static str,
+    /// The payload's fields in order, as `name:type`. `?` is an option, `[]` a list.
+    pub fields: &'static str,
+}
+
+/// Declares the registry: number, version, word, fields.
+macro_rules! registry {
+    ($($kind:ident = $number:literal, $version:literal, $word:literal, $fields:expr;)+) => {
+        /// What a record says, by its number on disk. Numbers are never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        #[expect(missing_docs, reason = "named and documented by the variants of Input and Output")]
+        pub enum Kind { $($kind = $number,)+ }
+
+        /// Every kind that can be written, in the order of numbers.
+        pub const REGISTRY: &[Schema] = &[$(
+            Schema { kind: Kind::$kind, version: $version, word: $word, fields: $fields },
+        )+];
+
+        impl Kind {
+            /// How the kind looks on disk.
+            pub const fn schema(self) -> Schema {
+                match self { $(Kind::$kind => Schema {
+                    kind: self, version: $version, word: $word, fields: $fields,
+                },)+ }
+            }
+
+            /// The kind that is written under that number and version, if this program knows it.
+            pub const fn known(number: u16, version: u16) -> Option<Kind> {
+                match (number, version) {
+                    $(($number, $version) => Some(Kind::$kind),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+const BAR: &str = "instrument:u16 open_time:i64 open:i64 high:i64 low:i64 close:i64 volume:i64";
+
+registry! {
+    RunStarted = 0x0001, 1, "run-started", "core_version:u32 build:str \
+        config:{strategy:{id:str profile:u8 bar_minutes:u32 swing_period:u32 reversion_k:f64 \
+        adx_gate:f64 first_bar:u32 time_stop_bars:u32 risk_per_trade:i64 leverage:u32} \
+        execution:{profile:u8 slippage_ticks:u32 entry_cutoff_minutes:u32 flatten_minutes:u32 \
+        cooldown_bars:u32 enter_on_incomplete:bool trades_max:u32 capital:i64 daily_loss_max:i64 \
+        position_max:i64} fees:{name:str version:str periods:[{from:i32 brokerage_flat:i64 \
+        brokerage_rate:i64 stt_buy:i64 stt_sell:i64 transaction:i64 ipft:i64 sebi:i64 \
+        stamp_buy:i64 stamp_sell:i64 gst:i64 gst_on_ipft:bool gst_on_sebi:bool}]} \
+        active_from:i64} instruments:[{key:str isin:str listings:[{from:i32 to:?i32 symbol:str \
+        name:str tick:i64 lot:u32 closing_auction:bool}]}] calendar_version:str \
+        sessions:[{date:i32 kind:u8 windows:[{open:i64 close:i64}] \
+        auction_windows:[{open:i64 close:i64}] \
+        own_hours:[{key:str windows:[{open:i64 close:i64}]}]}] data:[{name:str blake3:str}]";
+    Bar = 0x0002, 1, "bar", BAR;
+    Tick = 0x0003, 1, "tick", "instrument:u16 time:i64 price:i64 volume:i64";
+    Watermark = 0x0004, 1, "watermark", "i64";
+    Command = 0x0005, 1, "command", "time:i64 kind:u8";
+    RunEnded = 0x000F, 1, "run-ended", "time:i64 reason:u8";
+    Bar1m = 0x0101, 1, "bar-1m", BAR;
+    Bar15m = 0x0102, 1, "bar-15m", "instrument:u16 open_time:i64 close_time:i64 open:i64 high:i64 \
+        low:i64 close:i64 volume:i64 minutes:u32 minutes_expected:u32";
+    Indicators = 0x0103, 1, "indicators", "instrument:u16 open_time:i64 ema20:f64 ema50:f64 \
+        atr:f64 adx:f64 vwap:f64 vol_z:f64 swing_high:?i64 swing_low:?i64";
+    Signal = 0x0104, 1, "signal", "instrument:u16 bar_time:i64 time:i64 side:u8 kind:u8 price:i64 \
+        quantity:i64 stop:i64 target:i64 atr:f64 vwap_dist:f64 ema_slope:f64 atr_pct:f64 adx:f64 \
+        vol_z:f64 margins:[f64]";
+    Order = 0x0105, 1, "order", "instrument:u16 time:i64 side:u8 quantity:i64 reason:u8 \
+        origin:{bar_time:i64 side:u8 kind:u8}";
+    Rejection = 0x0106, 1, "rejection", "instrument:u16 time:i64 reason:u8";
+    Fill = 0x0107, 1, "fill", "order:{seq:u64 index:u32} instrument:u16 time:i64 side:u8 \
+        quantity:i64 price:i64 fee:i64 reason:u8 origin:{bar_time:i64 side:u8 kind:u8}";
+    Position = 0x0108, 1, "position", "instrument:u16 quantity:i64 cost:i64 realized:i64 cash:i64";
+    Halt = 0x0109, 1, "halt", "time:i64 reason:u8 day_profit:i64";
+    SessionEnded = 0x010A, 1, "session-ended", "date:i32 gross:i64 fees:i64 equity:i64";
+}
+
+impl Kind {
+    /// The number on disk.
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// The kind of that tape word.
+    pub fn from_word(word: &str) -> Option<Kind> {
+        REGISTRY.iter().find(|schema| schema.word == word).map(|schema| schema.kind)
+    }
+}
+
+/// BLAKE3 of the registry as text, one line `kind version word fields` per row.
+pub fn registry_hash() -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    for Schema { kind, version, word, fields } in REGISTRY {
+        hasher.update(format!("{} {version} {word} {fields}\n", kind.number()).as_bytes());
+    }
+    Digest(*hasher.finalize().as_bytes())
+}
+
+/// How a record's address breaks the order of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Misplaced {
+    /// A number was left out or came twice.
+    #[error("expected input {expected} but found {found}")]
+    Seq {
+        /// The number that was due.
+        expected: u64,
+        /// The number that came.
+        found: u64,
+    },
+    /// An output's index was left out or came twice, or it stands under another input.
+    #[error("expected output {expected} but found {found}")]
+    Index {
+        /// The address that was due.
+        expected: EventId,
+        /// The address that came.
+        found: EventId,
+    },
+    /// A cause must come before its effect.
+    #[error("output {id} names {cause} as its cause, which is not before it")]
+    Cause {
+        /// The output.
+        id: EventId,
+        /// What it says caused it.
+        cause: u32,
+    },
+    /// A journal begins with the description of its run.
+    #[error("the first record must be run-started, and no other may be")]
+    RunStarted,
+    /// RunEnded is the last input.
+    #[error("input {found} follows the end of the run")]
+    AfterEnd {
+        /// The number that came.
+        found: u64,
+    },
+}
+
+/// The law of order: inputs count from 0 without gaps, outputs from 1 without gaps under their
+/// input, causes come first, RunStarted is the first record and no other, RunEnded the last input.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Order {
+    next_seq: u64,
+    next_index: u32,
+    ended: bool,
+}
+
+impl Order {
+    /// Takes the next record, or says why it cannot stand here; then nothing has changed.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn admit(&mut self, kind: u16, id: EventId, cause: u32) -> Result<(), Misplaced> {
+        if kind < FIRST_OUTPUT {
+            if id.seq != self.next_seq {
+                return Err(Misplaced::Seq { expected: self.next_seq, found: id.seq });
+            }
+            if (id.seq == 0) != (kind == Kind::RunStarted.number()) {
+                return Err(Misplaced::RunStarted);
+            }
+            if self.ended {
+                return Err(Misplaced::AfterEnd { found: id.seq });
+            }
+            *self = Order {
+                next_seq: id.seq + 1,
+                next_index: 1,
+                ended: kind == Kind::RunEnded.number(),
+            };
+            return Ok(());
+        }
+        let Some(seq) = self.next_seq.checked_sub(1) else { return Err(Misplaced::RunStarted) };
+        let expected = EventId { seq, index: self.next_index };
+        if id != expected {
+            return Err(Misplaced::Index { expected, found: id });
+        }
+        if cause >= id.index {
+            return Err(Misplaced::Cause { id, cause });
+        }
+        self.next_index += 1;
+        Ok(())
+    }
+
+    /// The number that the next input must have: how many there were.
+    pub const fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Event;
+    use crate::domain::tape::{Names, write_event};
+    use crate::journal::samples::{json, samples};
+
+    #[test]
+    fn the_registry_is_ascending_and_speaks_the_language_of_the_tape() {
+        assert!(REGISTRY.windows(2).all(|pair| pair[0].kind < pair[1].kind));
+        assert_eq!(samples().len(), REGISTRY.len(), "every kind has a sample");
+        for (kind, event) in samples() {
+            let line = write_event(&event, &Names::default());
+            assert_eq!(line.split(' ').next(), Some(kind.schema().word));
+            assert_eq!(kind.number() < FIRST_OUTPUT, matches!(event, Event::Input(_)));
+            assert!(kind.number() < FIRST_CONTROL);
+            assert_eq!(Kind::known(kind.number(), kind.schema().version), Some(kind));
+            assert_eq!(Kind::from_word(kind.schema().word), Some(kind));
+        }
+        assert_eq!(Kind::known(1, 2), None);
+    }
+
+    /// The identifiers right before a colon, without their quotes.
+    fn names(text: &str) -> Vec<&str> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let before = text.split(':').map(|part| part.trim_end_matches('"'));
+        let mut names: Vec<&str> = before
+            .map(|part| part.rfind(|c| !is_name(c)).map_or(part, |place| &part[place + 1..]))
+            .collect();
+        names.pop();
+        names
+    }
+
+    #[test]
+    fn the_field_lists_name_the_fields_of_the_structs_in_order() {
+        for (kind, event) in samples() {
+            let json = json(&event);
+            assert_eq!(names(kind.schema().fields), names(&json), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_registry_hash_changes_only_with_the_registry() {
+        insta::assert_snapshot!(registry_hash(), @"");
+    }
+
+    #[test]
+    fn order_is_kept_to_the_letter() {
+        let (run, bar, fill, end) = (1, 2, 0x107, 15);
+        let at = |seq, index| EventId { seq, index };
+        let mut order = Order::default();
+        assert_eq!(order.admit(bar, at(0, 0), 0), Err(Misplaced::RunStarted));
+        assert_eq!(order.admit(fill, at(0, 1), 0), Err(Misplaced::RunStarted));
+        assert_eq!(order.admit(run, at(0, 0), 0), Ok(()));
+        assert_eq!(order.admit(run, at(1, 0), 0), Err(Misplaced::RunStarted));
+        assert_eq!(order.admit(bar, at(1, 0), 0), Ok(()));
+        assert_eq!(order.admit(bar, at(1, 0), 0), Err(Misplaced::Seq { expected: 2, found: 1 }));
+        assert_eq!(
+            order.admit(fill, at(1, 2), 0),
+            Err(Misplaced::Index { expected: at(1, 1), found: at(1, 2) })
+        );
+        let loops = Misplaced::Cause { id: at(1, 1), cause: 1 };
+        assert_eq!(order.admit(fill, at(1, 1), 1), Err(loops));
+        assert_eq!(order.admit(fill, at(1, 1), 0), Ok(()));
+        assert_eq!(order.admit(fill, at(1, 2), 1), Ok(()));
+        assert_eq!(order.admit(end, at(2, 0), 0), Ok(()));
+        assert_eq!(order.admit(fill, at(2, 1), 0), Ok(()));
+        assert_eq!(order.admit(bar, at(3, 0), 0), Err(Misplaced::AfterEnd { found: 3 }));
+        assert_eq!(order.next_seq(), 3);
+    }
+}

@@ -1,0 +1,190 @@
+//! Decoding one history file: columns in, checked at the door, nothing copied that need not be.
+
+use std::fs::File;
+use std::path::Path;
+
+use arrow::array::{AsArray, BooleanArray, Int64Array, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Decimal64Type, Int64Type, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::reader::ChunkReader;
+use parquet::file::statistics::Statistics;
+
+use super::error::StoreError;
+use super::schema::{KEY, check_columns, check_metadata, metadata_entry};
+use super::shield::shielded;
+use crate::domain::time::Window;
+use crate::sources::columns::BarColumns;
+
+/// More rows than a month of minutes can have by far. A damaged footer must not make the decoder
+/// ask for all the memory there is.
+const ROWS_MAX: usize = 1_000_000;
+
+/// The key that a file's metadata name.
+pub(super) fn read_key(path: &Path) -> Result<String, StoreError> {
+    let file = File::open(path).map_err(StoreError::io(path))?;
+    let metadata = guarded(path, || Ok(read_metadata(&file)?))?;
+    let key = metadata_entry(metadata.file_metadata(), KEY);
+    key.map(str::to_owned).ok_or_else(|| StoreError::Metadata {
+        path: path.to_owned(),
+        entry: KEY,
+        wanted: "the instrument's key".to_owned(),
+        found: "absent".to_owned(),
+    })
+}
+
+/// The number of rows that a file's metadata name.
+pub(super) fn read_row_count(path: &Path) -> Result<u64, StoreError> {
+    let file = File::open(path).map_err(StoreError::io(path))?;
+    let metadata = guarded(path, || Ok(read_metadata(&file)?))?;
+    Ok(u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0))
+}
+
+/// The rows of a file, or only those whose time lies in `window`, in the order of the file. Row
+/// groups that hold none of them are not decoded. The rows are not yet checked.
+pub(super) fn read_rows(
+    path: &Path,
+    key: &str,
+    window: Option<Window>,
+) -> Result<BarColumns, StoreError> {
+    let file = File::open(path).map_err(StoreError::io(path))?;
+    guarded(path, || {
+        // One read for the whole file: a month is small, and the decoder then slices it freely.
+        let length = file.metadata().map_err(ParquetError::from)?.len();
+        let bytes = file.get_bytes(0, usize::try_from(length).unwrap_or(usize::MAX))?;
+        decode(path, key, window, bytes)
+    })
+}
+
+fn read_metadata<R: ChunkReader>(bytes: &R) -> Result<ParquetMetaData, ParquetError> {
+    ParquetMetaDataReader::new().parse_and_finish(bytes)
+}
+
+fn decode<R: ChunkReader + 'static>(
+    path: &Path,
+    key: &str,
+    window: Option<Window>,
+    bytes: R,
+) -> Result<BarColumns, Decoding> {
+    let metadata = read_metadata(&bytes)?;
+    let schema = check_columns(path, metadata.file_metadata())?;
+    check_metadata(path, metadata.file_metadata(), key)?;
+    let mut groups = Vec::new();
+    let mut rows = 0;
+    for (index, group) in metadata.row_groups().iter().enumerate() {
+        if window.is_none_or(|window| may_hold(group, window)) {
+            groups.push(index);
+            rows += usize::try_from(group.num_rows()).unwrap_or(usize::MAX);
+        }
+        if rows > ROWS_MAX {
+            return Err(ParquetError::General(format!("more than {ROWS_MAX} rows")).into());
+        }
+    }
+    let options = ArrowReaderOptions::new().with_schema(schema.clone());
+    let metadata = ArrowReaderMetadata::try_new(metadata.into(), options)?;
+    // One batch for all rows, so that every column is one buffer.
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata)
+        .with_row_groups(groups)
+        .with_batch_size(rows.max(1))
+        .build()?;
+    let batches = reader.collect::<Result<Vec<RecordBatch>, ArrowError>>()?;
+    let batch = match batches.as_slice() {
+        [] => RecordBatch::new_empty(schema),
+        [batch] => batch.clone(),
+        batches => arrow::compute::concat_batches(&schema, batches)?,
+    };
+    if batch.num_rows() != rows {
+        let text = format!("{} rows where the footer says {rows}", batch.num_rows());
+        return Err(ParquetError::General(text).into());
+    }
+    Ok(columns(&match window {
+        Some(window) => cut(batch, window)?,
+        None => batch,
+    }))
+}
+
+/// Whether a row group can hold rows of `window`: its statistics may rule that out.
+fn may_hold(group: &RowGroupMetaData, window: Window) -> bool {
+    let mut columns = group.columns().iter();
+    let time = columns.find(|column| column.column_path().string() == "open_time");
+    match time.and_then(|column| column.statistics()) {
+        Some(Statistics::Int64(range)) => match (range.min_opt(), range.max_opt()) {
+            (Some(&min), Some(&max)) => min < window.close.0 && window.open.0 <= max,
+            _ => true,
+        },
+        _ => true,
+    }
+}
+
+/// Only the rows of `window`.
+fn cut(batch: RecordBatch, window: Window) -> Result<RecordBatch, ArrowError> {
+    let time = column(&batch, "open_time");
+    let inside = |time: &i64| window.open.0 <= *time && *time < window.close.0;
+    if time.values().iter().all(inside) {
+        return Ok(batch);
+    }
+    let mask: BooleanArray = time.values().iter().map(|time| Some(inside(time))).collect();
+    filter_record_batch(&batch, &mask)
+}
+
+/// The batch as columns of integers: every column keeps its buffer.
+fn columns(batch: &RecordBatch) -> BarColumns {
+    BarColumns {
+        open_time: column(batch, "open_time"),
+        open: column(batch, "open"),
+        high: column(batch, "high"),
+        low: column(batch, "low"),
+        close: column(batch, "close"),
+        volume: column(batch, "volume"),
+    }
+}
+
+fn column(batch: &RecordBatch, name: &str) -> Int64Array {
+    let array = batch.column_by_name(name).expect("the reader was given a schema with this column");
+    match name {
+        "open_time" => array.as_primitive::<TimestampMicrosecondType>().reinterpret_cast(),
+        "volume" => array.as_primitive::<Int64Type>().clone(),
+        _ => array.as_primitive::<Decimal64Type>().reinterpret_cast(),
+    }
+}
+
+/// Runs a decoder: whatever it says, panics included, becomes an error with the file's path.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, Decoding>) -> Result<T, StoreError> {
+    let unreadable = |why| StoreError::Unreadable { path: path.to_owned(), why };
+    match shielded(work).map_err(unreadable)? {
+        Ok(value) => Ok(value),
+        Err(Decoding::Refused(error)) => Err(error),
+        Err(Decoding::Failed(why)) => Err(unreadable(why)),
+    }
+}
+
+/// Why decoding stopped.
+enum Decoding {
+    /// The file is not what it should be.
+    Refused(StoreError),
+    /// The decoder could not make sense of it.
+    Failed(String),
+}
+
+impl From<StoreError> for Decoding {
+    fn from(error: StoreError) -> Decoding {
+        Decoding::Refused(error)
+    }
+}
+
+impl From<ParquetError> for Decoding {
+    fn from(error: ParquetError) -> Decoding {
+        Decoding::Failed(error.to_string())
+    }
+}
+
+impl From<ArrowError> for Decoding {
+    fn from(error: ArrowError) -> Decoding {
+        Decoding::Failed(error.to_string())
+    }
+}
