@@ -1,7 +1,7 @@
 //! Other programs: how they are found, started and waited for.
 
 use std::ffi::OsStr;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::{env, fmt};
@@ -69,12 +69,23 @@ pub fn cargo<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
     command
 }
 
-/// Lockstep with those arguments, built first if it has to be. Cargo shows the progress of that.
-pub fn lockstep<I: AsRef<OsStr>>(build: Build, args: impl IntoIterator<Item = I>) -> Command {
-    let mut command = cargo(["run", "--package", "lockstep", "--bin", "lockstep"]);
+/// Cargo's `verb` on the program `lockstep`.
+fn cargo_lockstep(verb: &str, build: Build) -> Command {
+    let mut command = cargo([verb, "--package", "lockstep", "--bin", "lockstep"]);
     if build == Build::Release {
         command.arg("--release");
     }
+    command
+}
+
+/// Builds Lockstep; Cargo shows the progress.
+pub fn build(build: Build) -> Done {
+    run(&mut cargo_lockstep("build", build))
+}
+
+/// Lockstep with those arguments, built first if it has to be.
+pub fn lockstep<I: AsRef<OsStr>>(build: Build, args: impl IntoIterator<Item = I>) -> Command {
+    let mut command = cargo_lockstep("run", build);
     command.arg("--").args(args);
     command
 }
@@ -85,30 +96,27 @@ pub fn run(command: &mut Command) -> Done {
     ended(command, status.code())
 }
 
-/// Runs `command` to its end and returns what it wrote to stdout.
+/// Runs `command` to its end and returns what it wrote to stdout; what it wrote to stderr is shown
+/// only if it failed.
 pub fn output(command: &mut Command) -> Result<String, Stop> {
-    let mut text = String::new();
-    each_line(command, |line| {
-        text.push_str(line);
-        text.push('\n');
-        Ok(())
-    })?;
-    Ok(text)
+    let output = command.output().map_err(|error| cannot_start(command, &error))?;
+    ended(command, output.status.code())
+        .inspect_err(|_| eprint!("{}", String::from_utf8_lossy(&output.stderr)))?;
+    String::from_utf8(output.stdout)
+        .map_err(|_| Stop::from(format!("`{}` wrote no text", name_of(command))))
 }
 
 /// Runs `command` to its end, passes its stdout on, and hands every line of it to `see`.
 pub fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Done {
-    each_line(command, |line| {
-        see(line);
-        writeln!(io::stdout(), "{line}")
-    })
-}
-
-fn each_line(command: &mut Command, mut see: impl FnMut(&str) -> io::Result<()>) -> Done {
     command.stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|error| cannot_start(command, &error))?;
     let stdout = child.stdout.take().expect("stdout is piped right above");
-    let read = BufReader::new(stdout).lines().try_for_each(|line| see(&line?));
+    let read: io::Result<()> = BufReader::new(stdout).lines().try_for_each(|line| {
+        let line = line?;
+        see(&line);
+        println!("{line}");
+        Ok(())
+    });
     let status = child.wait().map_err(|error| cannot_start(command, &error))?;
     ended(command, status.code())?;
     read.map_err(|error| Stop::from(format!("failed to read `{}`: {error}", name_of(command))))
@@ -157,8 +165,17 @@ mod tests {
 
     #[test]
     fn output_is_what_stdout_said_and_nothing_of_a_failure() {
-        assert_eq!(output(program("sh").args(["-c", "echo a; echo b"])).unwrap(), "a\nb\n");
+        let said = output(program("sh").args(["-c", "echo a; echo b; echo c >&2"])).unwrap();
+        assert_eq!(said, "a\nb\n");
         assert_eq!(output(program("sh").args(["-c", "echo a; exit 3"])).unwrap_err().exit, 3);
+    }
+
+    #[test]
+    fn every_line_is_seen() {
+        let mut lines = Vec::new();
+        let see = |line: &str| lines.push(line.to_owned());
+        let stop = watch(program("sh").args(["-c", "echo a; echo b; exit 4"]), see).unwrap_err();
+        assert_eq!((lines, stop.exit), (vec!["a".to_owned(), "b".to_owned()], 4));
     }
 
     #[test]

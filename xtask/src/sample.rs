@@ -29,7 +29,7 @@ pub fn check(seed: u64) -> Done {
 
 fn generate(seed: u64, out: &Path) -> Done {
     let seed = seed.to_string();
-    let command = ["data", "sample", "--seed", &seed, "--out"];
+    let command = ["data", "sample", "--seed", &seed, "--replace", "--out"];
     process::run(process::lockstep(Build::Release, command).arg(out))
 }
 
