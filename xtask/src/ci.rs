@@ -25,7 +25,7 @@ pub fn run() -> Done {
     let mut times = Vec::new();
     for (number, (name, step)) in STEPS.iter().enumerate() {
         println!("\n=== {}/{} {name}", number + 1, STEPS.len());
-        let (done, time) = timed(step);
+        let (done, time) = timed(*step);
         println!("=== {name}: {:.1} s", time.as_secs_f64());
         done.map_err(|stop| Stop { why: format!("{name}: {}", stop.why), ..stop })?;
         times.push((name, time));
@@ -38,7 +38,7 @@ pub fn run() -> Done {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a step takes is for people to read")]
-fn timed(step: &fn() -> Done) -> (Done, Duration) {
+fn timed(step: fn() -> Done) -> (Done, Duration) {
     let start = Instant::now();
     (step(), start.elapsed())
 }

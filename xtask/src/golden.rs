@@ -22,7 +22,7 @@ fn cases(replays: &Path) -> Result<Vec<String>, Stop> {
     let entries =
         fs::read_dir(replays).map_err(|error| format!("failed to read {place}: {error}"))?;
     let mut cases: Vec<String> = entries
-        .filter_map(|entry| entry.ok())
+        .filter_map(Result::ok)
         .filter(|entry| entry.path().join("case.toml").is_file())
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();

@@ -8,7 +8,7 @@ use std::{env, fs, io, process as std_process};
 use crate::process::{self, Build, Done, Stop};
 
 /// What the random numbers of the committed sample start from.
-pub const SEED: u64 = 15;
+pub const SEED: u64 = 1;
 
 /// Where the committed sample is.
 const DATA: &str = "replays/sample/data";
