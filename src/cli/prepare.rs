@@ -9,7 +9,6 @@ use crate::driver::case::{self, Case, CaseError, Symbol};
 use crate::driver::plan::PlanError;
 use crate::driver::replay::{PrepareError, Replay, ReplayError};
 use crate::golden::book::{Book, Collector};
-use crate::journal::error::JournalError;
 use crate::journal::reader::Reader;
 use crate::sources::market::Market;
 use crate::sources::store::Store;
@@ -177,10 +176,9 @@ impl Bench for CaseBench {
 /// # Errors
 /// When there is no journal, or it is damaged.
 pub fn book_of_run(dir: &Path) -> Result<Book, Failure> {
-    let damaged = |error: JournalError| journal_failure(&error);
-    let mut reader = Reader::open(dir).map_err(damaged)?;
+    let mut reader = Reader::open(dir).map_err(Failure::from)?;
     let mut collector = None;
-    while let Some(record) = reader.next_record().map_err(damaged)? {
+    while let Some(record) = reader.next_record().map_err(Failure::from)? {
         match (&record.event, &mut collector) {
             (Event::Input(Input::RunStarted(run)), None) => collector = Some(Collector::new(run)),
             (Event::Input(input), Some(collector)) => collector.input(input),
@@ -190,9 +188,4 @@ pub fn book_of_run(dir: &Path) -> Result<Book, Failure> {
     }
     let empty = || Failure::new(Exit::Damaged, "the journal holds no run").at(dir.display());
     Ok(collector.ok_or_else(empty)?.finish())
-}
-
-/// Words for a journal that cannot be read.
-pub fn journal_failure(error: &JournalError) -> Failure {
-    Failure::new(Exit::Damaged, "failed to read the journal").because(chain(error))
 }
