@@ -51,7 +51,7 @@ pub fn warn_of_label(symbol: &Symbol, market: &Market, on: Date) {
 /// When there is no history.
 pub fn keys_of(data: &Path) -> Result<Vec<String>, Failure> {
     let keys = Store::open(data).and_then(|store| store.keys());
-    let keys = keys.map_err(|error| store_failure(error))?;
+    let keys = keys.map_err(store_failure)?;
     match keys.is_empty() {
         false => Ok(keys),
         true => Err(Failure::new(Exit::Nothing, "the history holds no symbols")

@@ -278,7 +278,8 @@ proptest! {
         bytes[at] = byte;
         let store = Store::open(dir.path()).unwrap();
         replace_file(&store.path(KEY, october), &bytes).unwrap();
-        match store.load_month(KEY, october, Window { open: Timestamp::MIN, close: Timestamp::MAX }) {
+        let always = Window { open: Timestamp::MIN, close: Timestamp::MAX };
+        match store.load_month(KEY, october, always) {
             Ok(columns) => prop_assert!(bars(&columns).iter().all(|bar| bar.defect().is_none())),
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
