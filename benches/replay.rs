@@ -154,7 +154,7 @@ impl Ground {
 
     fn history(&self, replay: &Replay, threads: usize) -> History {
         let store = Store::open(&self.data).expect("a store");
-        History::new(&replay.run, &store, replay.range, threads).expect("threads")
+        History::new(&replay.run, &[], &store, replay.range, threads).expect("threads")
     }
 }
 
@@ -170,6 +170,7 @@ fn request(set: &Set, market: &Market) -> Request {
         strategy: StrategyConfig::default(),
         execution: ExecutionConfig::default(),
         fees: "nse".to_owned(),
+        commands: Vec::new(),
     }
 }
 

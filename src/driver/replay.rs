@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::event::RunStarted;
+use crate::domain::event::{Command, RunStarted};
 use crate::domain::time::Date;
 use crate::golden::book::Book;
 use crate::journal::writer::{Identity, Sealed, Writer};
@@ -21,6 +21,8 @@ pub struct Replay {
     pub run: RunStarted,
     /// All days that are read, warm-up included.
     pub range: DateRange,
+    /// What somebody wants during the run, ascending in time.
+    pub commands: Vec<Command>,
     store: Store,
 }
 
@@ -80,7 +82,9 @@ impl Replay {
             hashes.extend(store.hashes(key, plan.range.first, plan.range.last)?);
         }
         let Plan { run, range } = plan.with_data(hashes);
-        Ok(Replay { run, range, store })
+        let end = range.last.plus_days(1).start();
+        let commands = request.commands.iter().filter(|command| command.time < end);
+        Ok(Replay { run, range, commands: commands.copied().collect(), store })
     }
 
     /// Runs the core over the history. With a directory, its journal goes to `log` below that.
@@ -93,7 +97,8 @@ impl Replay {
         threads: usize,
         sinks: &mut [&mut dyn Sink],
     ) -> Result<Sealed, ReplayError> {
-        let mut history = History::new(&self.run, &self.store, self.range, threads)?;
+        let mut history =
+            History::new(&self.run, &self.commands, &self.store, self.range, threads)?;
         let journal = match run_dir {
             Some(run_dir) => Writer::create(run_dir, self.identity()?)?,
             None => Writer::digest_only(),
@@ -117,7 +122,7 @@ impl Replay {
     /// # Errors
     /// When the history is damaged.
     pub fn oracle(&self) -> Result<Book, ReplayError> {
-        Ok(books::oracle(&self.run, &self.store, self.range)?)
+        Ok(books::oracle(&self.run, &self.store, self.range, &self.commands)?)
     }
 }
 
