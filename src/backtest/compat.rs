@@ -5,7 +5,7 @@ use super::account::Account;
 use super::timeline::Moment;
 use super::{Frame, Outcome};
 use crate::domain::config::{COMPAT_SLIPPAGE, ExecutionConfig};
-use crate::domain::event::RunStarted;
+use crate::domain::event::{Command, CommandKind, RunStarted};
 use crate::domain::fact::{Bar15m, Halt, Order, OrderReason, RejectReason, Signal, SignalRef};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Cash, Price, Qty, Side};
@@ -31,6 +31,7 @@ struct Desk<'a> {
     account: Account<'a>,
     exits: Vec<Option<Exit>>,
     peak: Cash,
+    paused: bool,
     killed: bool,
 }
 
@@ -43,11 +44,14 @@ pub fn trade(run: &RunStarted, frames: &[Frame], moments: &[Moment]) -> Outcome 
         account: Account::new(run),
         exits: run.instruments.iter().map(|_| None).collect(),
         peak: rules.capital,
+        paused: false,
         killed: false,
     };
     for moment in moments {
         match *moment {
-            Moment::Minute(_) | Moment::Flatten(..) => {}
+            Moment::Minute(bar) => desk.account.mark(bar.instrument, bar.close),
+            Moment::Flatten(..) => {}
+            Moment::Command(command) => desk.command(&command),
             Moment::Refused(rejection) => desk.account.outcome.rejections.push(rejection),
             Moment::StrategyBar(id, row) => {
                 let (bar, signal) = desk.account.observe(&frames[id.index()], row);
@@ -64,6 +68,22 @@ pub fn trade(run: &RunStarted, frames: &[Frame], moments: &[Moment]) -> Outcome 
 }
 
 impl Desk<'_> {
+    /// Step 5: commands never trade.
+    fn command(&mut self, command: &Command) {
+        let reason = match command.kind {
+            CommandKind::Resume => {
+                self.paused = false;
+                return;
+            }
+            CommandKind::Kill => RejectReason::Killed,
+            CommandKind::Pause | CommandKind::Flatten => RejectReason::Paused,
+        };
+        self.killed |= reason == RejectReason::Killed;
+        self.paused |= reason == RejectReason::Paused;
+        let (time, day_profit) = (command.time, self.account.day_profit());
+        self.account.outcome.halts.push(Halt { time, reason, day_profit });
+    }
+
     /// Step 1: stop, target and time stop.
     fn try_exit(&mut self, bar: &Bar15m) {
         let id = bar.instrument;
@@ -84,6 +104,10 @@ impl Desk<'_> {
         let &Signal { instrument, time, side, .. } = signal;
         if self.killed {
             self.account.reject(instrument, time, RejectReason::Killed);
+            return;
+        }
+        if self.paused {
+            self.account.reject(instrument, time, RejectReason::Paused);
             return;
         }
         if !self.may_trade(instrument, signal.price, time) {
@@ -245,7 +269,7 @@ mod tests {
             let (close, stop, target) = (price(&row[4]), price(&row[5]), price(&row[6]));
             Some(signal(0, origin, bar.close_time, close, quantity, stop, target))
         };
-        run_with(&run, &[columns], |bars, _| bars.iter().map(signal_of).collect()).fills
+        run_with(&run, &[columns], &[], |bars, _| bars.iter().map(signal_of).collect()).fills
     }
 
     #[test]

@@ -1,12 +1,11 @@
-//! Execution `honest` (rules 5), one moment after the other. A run over history has no commands, so
-//! nothing is ever paused or killed here.
+//! Execution `honest` (rules 5), one moment after the other.
 
 use super::account::Account;
 use super::hours::Hours;
 use super::timeline::Moment;
 use super::{Frame, Outcome};
 use crate::domain::config::ExecutionConfig;
-use crate::domain::event::RunStarted;
+use crate::domain::event::{Command, CommandKind, RunStarted};
 use crate::domain::fact::{Bar, Bar15m, Halt, Order, OrderReason, RejectReason, Signal, SignalRef};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Price, Qty, Side};
@@ -50,6 +49,8 @@ struct Desk<'a> {
     books: Vec<Book<'a>>,
     entries_filled: usize,
     halted: bool,
+    paused: bool,
+    killed: bool,
 }
 
 /// Trades the signals of `frames`.
@@ -67,6 +68,8 @@ pub fn trade<'a>(
         books: run.instruments.iter().map(book).collect(),
         entries_filled: 0,
         halted: false,
+        paused: false,
+        killed: false,
     };
     for moment in moments {
         match *moment {
@@ -80,6 +83,7 @@ pub fn trade<'a>(
                 desk.order_exit(id, OrderReason::SessionEnd, boundary);
             }
             Moment::SessionOver(date, end) => desk.session_over(date, end),
+            Moment::Command(command) => desk.command(&command),
         }
     }
     desk.account.outcome
@@ -187,10 +191,36 @@ impl<'a> Desk<'a> {
         self.halted = true;
         let reason = RejectReason::DailyLoss;
         self.account.outcome.halts.push(Halt { time, reason, day_profit });
+        self.leave_market(OrderReason::DailyLoss, time, reason);
+    }
+
+    /// Exit orders for everything that is open, and no entry waits any longer.
+    fn leave_market(&mut self, exit: OrderReason, time: Timestamp, reason: RejectReason) {
         for id in self.ids() {
-            self.order_exit(id, OrderReason::DailyLoss, time);
+            self.order_exit(id, exit, time);
         }
         self.withdraw_entries(reason);
+    }
+
+    /// 5.7.
+    fn command(&mut self, command: &Command) {
+        let (time, day_profit) = (command.time, self.account.day_profit());
+        let halt = |reason| Halt { time, reason, day_profit };
+        match command.kind {
+            CommandKind::Resume => self.paused = false,
+            CommandKind::Pause => {
+                self.paused = true;
+                self.account.outcome.halts.push(halt(RejectReason::Paused));
+            }
+            CommandKind::Flatten => {
+                self.leave_market(OrderReason::Command, time, RejectReason::Paused);
+            }
+            CommandKind::Kill => {
+                self.killed = true;
+                self.account.outcome.halts.push(halt(RejectReason::Killed));
+                self.leave_market(OrderReason::Command, time, RejectReason::Killed);
+            }
+        }
     }
 
     /// Pending entries go, with that reason.
@@ -242,6 +272,8 @@ impl<'a> Desk<'a> {
         let entries = self.entries_filled + self.pending_entries().count();
         let no_quantity = [signal.quantity.0, signal.stop.0, signal.target.0].contains(&0);
         [
+            (self.killed, RejectReason::Killed),
+            (self.paused, RejectReason::Paused),
             (self.halted, RejectReason::DailyLoss),
             (!bar.is_complete() && !rules.enter_on_incomplete, RejectReason::IncompleteBar),
             (book.open.is_some() || book.pending.is_some(), RejectReason::PositionOpen),

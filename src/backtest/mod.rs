@@ -21,7 +21,7 @@ mod testing;
 mod timeline;
 
 use crate::domain::config::ExecutionProfile;
-use crate::domain::event::RunStarted;
+use crate::domain::event::{Command, RunStarted};
 use crate::domain::fact::{
     Bar, Bar15m, Fill, Halt, Indicators, Order, Position, Rejection, SessionEnded, Signal,
 };
@@ -69,14 +69,15 @@ struct Frame {
 /// `columns[i]` holds the minutes of `run.instruments[i]` in the order of their file, in whatever
 /// order that is, without bars that have a [`crate::domain::fact::Bar::defect`]. The configuration
 /// must have been validated (`bar_minutes` is not zero).
-pub fn run(run: &RunStarted, columns: &[BarColumns]) -> Outcome {
-    run_with(run, columns, |bars, indicators| signals::of(&run.config, bars, indicators))
+pub fn run(run: &RunStarted, columns: &[BarColumns], commands: &[Command]) -> Outcome {
+    run_with(run, columns, commands, |bars, indicators| signals::of(&run.config, bars, indicators))
 }
 
 /// The same with other signals: `signals_of` makes those of one instrument, one place per bar.
 fn run_with(
     run: &RunStarted,
     columns: &[BarColumns],
+    commands: &[Command],
     signals_of: impl Fn(&[Bar15m], &IndicatorColumns) -> Vec<Option<Signal>>,
 ) -> Outcome {
     let strategy = &run.config.strategy;
@@ -96,7 +97,7 @@ fn run_with(
             Frame { indicators: columns.rows(&bars), bars, signals }
         })
         .collect();
-    let moments = timeline::of(run, &hours, &minutes, &frames);
+    let moments = timeline::of(run, &hours, &minutes, &frames, commands);
     let outcome = match run.config.execution.profile {
         ExecutionProfile::Honest => honest::trade(run, &hours, &frames, &moments),
         ExecutionProfile::Compat => compat::trade(run, &frames, &moments),
@@ -117,7 +118,7 @@ mod tests {
 
     /// The bars of a run over one instrument's rows.
     fn bars_of(run: &RunStarted, rows: &[Bar]) -> Outcome {
-        super::run(run, &[BarColumns::from_bars(rows.iter())])
+        super::run(run, &[BarColumns::from_bars(rows.iter())], &[])
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl Scenario {
             };
             self.signals.iter().find(is_of).cloned()
         };
-        run_with(&self.run, &columns, |bars, _| bars.iter().map(signal_of).collect())
+        run_with(&self.run, &columns, &[], |bars, _| bars.iter().map(signal_of).collect())
     }
 
     /// [`log`] of what becomes of it.

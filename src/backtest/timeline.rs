@@ -4,7 +4,7 @@
 use super::Frame;
 use super::hours::Hours;
 use super::resample::Minutes;
-use crate::domain::event::RunStarted;
+use crate::domain::event::{Command, RunStarted};
 use crate::domain::fact::{Bar, Rejection};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::time::{Date, Timestamp};
@@ -21,6 +21,8 @@ pub enum Moment {
     Flatten(InstrumentId, Timestamp),
     /// The session of that date ended at that time.
     SessionOver(Date, Timestamp),
+    /// Somebody wants something.
+    Command(Command),
 }
 
 /// Where a moment stands: the watermark that it precedes or follows, then whether it follows it,
@@ -38,6 +40,8 @@ struct Place {
 enum Phase {
     BeforeWatermark,
     AtWatermark,
+    /// After the watermark of that time, if there is one.
+    AfterWatermark,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +57,7 @@ pub fn of(
     hours: &[Hours<'_>],
     minutes: &[Minutes],
     frames: &[Frame],
+    commands: &[Command],
 ) -> Vec<Moment> {
     let ends: Vec<(Date, Timestamp)> =
         run.sessions.iter().filter_map(|day| Some((day.date, run_end(hours, day.date)?))).collect();
@@ -66,6 +71,12 @@ pub fn of(
         let watermark = watermarks[first];
         let phase = Phase::AtWatermark;
         moments.push((Place { watermark, phase, time, kind, instrument }, moment));
+    }
+    for command in commands {
+        let (phase, kind, instrument) = (Phase::AfterWatermark, Kind::Bar, InstrumentId(0));
+        let (watermark, time) = (command.time, command.time);
+        let place = Place { watermark, phase, time, kind, instrument };
+        moments.push((place, Moment::Command(*command)));
     }
     // Stable, so that rows of one minute keep their order.
     moments.sort_by_key(|(place, _)| *place);

@@ -8,6 +8,7 @@ pub mod diff;
 pub mod exit;
 pub mod failure;
 pub mod golden;
+pub mod journal;
 pub mod prepare;
 pub mod replay;
 pub mod terminal;
@@ -42,6 +43,8 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Take stock of the goldens, review them, accept a new one
     Golden(golden::GoldenArgs),
+    /// Look into a run's journal
+    Journal(journal::JournalArgs),
     /// Write a completion script for a shell to stdout
     Completions {
         /// The shell
@@ -71,6 +74,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
                 prepare::CaseBench { market: prepare::market()?, replays: args.replays.clone() };
             golden::run(&args, &bench)
         }
+        Command::Journal(args) => journal::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "lockstep", &mut script);

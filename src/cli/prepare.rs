@@ -10,7 +10,6 @@ use crate::driver::case::{self, Case, CaseError, Symbol};
 use crate::driver::plan::PlanError;
 use crate::driver::replay::{PrepareError, Replay, ReplayError};
 use crate::golden::book::{Book, Collector};
-use crate::journal::error::JournalError;
 use crate::journal::reader::Reader;
 use crate::sources::market::Market;
 use crate::sources::store::Store;
@@ -57,7 +56,7 @@ pub fn warn_of_label(symbol: &Symbol, market: &Market, on: Date) {
 /// When there is no history.
 pub fn keys_of(data: &Path) -> Result<Vec<String>, Failure> {
     let keys = Store::open(data).and_then(|store| store.keys());
-    let keys = keys.map_err(|error| store_failure(error))?;
+    let keys = keys.map_err(store_failure)?;
     match keys.is_empty() {
         false => Ok(keys),
         true => Err(Failure::new(Exit::Nothing, "the history holds no symbols")
@@ -190,10 +189,9 @@ impl Bench for CaseBench {
 /// # Errors
 /// When there is no journal, or it is damaged.
 pub fn book_of_run(dir: &Path) -> Result<Book, Failure> {
-    let damaged = |error: JournalError| journal_failure(&error);
-    let mut reader = Reader::open(dir).map_err(damaged)?;
+    let mut reader = Reader::open(dir).map_err(Failure::from)?;
     let mut collector = None;
-    while let Some(record) = reader.next_record().map_err(damaged)? {
+    while let Some(record) = reader.next_record().map_err(Failure::from)? {
         match (&record.event, &mut collector) {
             (Event::Input(Input::RunStarted(run)), None) => collector = Some(Collector::new(run)),
             (Event::Input(input), Some(collector)) => collector.input(input),
@@ -203,14 +201,4 @@ pub fn book_of_run(dir: &Path) -> Result<Book, Failure> {
     }
     let empty = || Failure::new(Exit::Damaged, "the journal holds no run").at(dir.display());
     Ok(collector.ok_or_else(empty)?.finish())
-}
-
-/// Words for a journal that cannot be read.
-pub fn journal_failure(error: &JournalError) -> Failure {
-    let exit = match error {
-        JournalError::Io { .. } => Exit::Io,
-        JournalError::Absent { .. } | JournalError::TooNew { .. } => Exit::Usage,
-        _ => Exit::Damaged,
-    };
-    Failure::new(exit, "failed to read the journal").because(chain(error))
 }

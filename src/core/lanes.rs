@@ -282,7 +282,7 @@ impl Lane {
         let today = rest.iter().find(|hours| hours.date == time.date());
         let windows = today.map_or(&[][..], |hours| &hours.windows);
         let reaches_in = |window: &&Window| window.minutes_shared(&whole) > 0;
-        let last = windows.iter().filter(reaches_in).next_back();
+        let last = windows.iter().rfind(reaches_in);
         Quarter {
             open_time,
             end,

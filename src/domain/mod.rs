@@ -9,6 +9,7 @@
 //! - [`event`] inputs, outputs and their envelope
 //! - [`fact`] what events say: bars, indicator rows, signals, orders, fills
 //! - [`tape`] one line of text per event, both ways
+#![deny(missing_docs)]
 
 pub mod config;
 pub mod event;

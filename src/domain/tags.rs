@@ -4,9 +4,12 @@
 ///
 /// Serde sees the tag only, so reordering the variants cannot change a journal.
 macro_rules! tagged {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $tag:literal $word:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$doc:meta])* $variant:ident = $tag:literal $word:literal,)+
+    }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(serde::Serialize, serde::Deserialize)]
         #[serde(into = "u8", try_from = "u8")]
         #[repr(u8)]
         pub enum $name { $($(#[$doc])* $variant = $tag,)+ }

@@ -53,6 +53,12 @@ pub struct TapeError {
     pub found: String,
 }
 
+impl TapeError {
+    fn new(expected: &str, found: &str) -> TapeError {
+        TapeError { expected: expected.into(), found: found.into() }
+    }
+}
+
 impl core::fmt::Display for TapeError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.found.as_str() {
@@ -81,15 +87,12 @@ pub fn read_record(line: &str, names: &Names) -> Result<Record, TapeError> {
     let line = line.trim();
     let (address, event) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let (id, cause) = address.split_once('<').unwrap_or((address, "0"));
-    let bad = || TapeError { expected: "an address such as 17.1<0".into(), found: address.into() };
+    let bad = || TapeError::new("an address such as 17.1<0", address);
     let id = EventId::parse(id).ok_or_else(bad)?;
     let cause = cause.parse().map_err(|_| bad())?;
     let event = read_event(event, names)?;
     if (id.index == 0) != matches!(event, Event::Input(_)) {
-        return Err(TapeError {
-            expected: "index 0 for inputs only".into(),
-            found: address.into(),
-        });
+        return Err(TapeError::new("index 0 for inputs only", address));
     }
     Ok(Record { id, cause, received_ns: 0, event })
 }
@@ -122,11 +125,11 @@ macro_rules! events {
                     let payload = <$payload as Line>::read(&mut fields, names)?;
                     Event::$side($side::$variant(payload.into()))
                 })+
-                _ => return Err(TapeError { expected: "an event's word".into(), found: word.into() }),
+                _ => return Err(TapeError::new("an event's word", word)),
             };
             match fields.rest {
                 "" => Ok(event),
-                rest => Err(TapeError { expected: "the end of the line".into(), found: rest.into() }),
+                rest => Err(TapeError::new("the end of the line", rest)),
             }
         }
     };
@@ -215,9 +218,13 @@ line!(Command { time, kind; });
 line!(RunEnded { time, reason; });
 line!(Bar15m { instrument, open_time, close_time, open, high, low, close, volume;
     minutes, minutes_expected });
-line!(Indicators { instrument, open_time; ema20, ema50, atr, adx, vwap, vol_z, swing_high, swing_low });
-line!(Signal { instrument, bar_time, time, side, kind, price, quantity; stop, target, atr, vwap_dist,
-    ema_slope, atr_pct, adx, vol_z, margins });
+line!(Indicators {
+    instrument, open_time; ema20, ema50, atr, adx, vwap, vol_z, swing_high, swing_low
+});
+line!(Signal {
+    instrument, bar_time, time, side, kind, price, quantity;
+    stop, target, atr, vwap_dist, ema_slope, atr_pct, adx, vol_z, margins
+});
 line!(Order { instrument, time, side, quantity, reason; origin });
 line!(Rejection { instrument, time, reason; });
 line!(Fill { instrument, time, side, quantity, price, reason; fee, order, origin });

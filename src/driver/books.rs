@@ -2,7 +2,7 @@
 //! the oracle computes them over whole columns.
 
 use crate::backtest;
-use crate::domain::event::{EventId, Input, Output, RunStarted};
+use crate::domain::event::{Command, EventId, Input, Output, RunStarted};
 use crate::domain::fact::Bar;
 use crate::golden::book::{Book, Collector};
 use crate::sinks::Sink;
@@ -26,14 +26,19 @@ impl Sink for Collector {
 ///
 /// # Errors
 /// When the history cannot be read.
-pub fn oracle(run: &RunStarted, store: &Store, range: DateRange) -> Result<Book, StoreError> {
+pub fn oracle(
+    run: &RunStarted,
+    store: &Store,
+    range: DateRange,
+    commands: &[Command],
+) -> Result<Book, StoreError> {
     let columns = run
         .instruments
         .iter()
         .map(|instrument| store.load(&instrument.key, range.first, range.last))
         .collect::<Result<Vec<BarColumns>, StoreError>>()?;
     let backtest::Outcome { minutes, bars, indicators, signals, fills, .. } =
-        backtest::run(run, &columns);
+        backtest::run(run, &columns, commands);
     let minutes: Vec<Bar> = minutes;
     Ok(Book::from_parts(run, minutes, &bars, &indicators, &signals, &fills))
 }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::domain::config::{ExecutionConfig, ExecutionProfile, StrategyConfig};
+use crate::domain::event::{Command, CommandKind};
 use crate::domain::money::{Cash, QTY_MAX, Qty};
+use crate::domain::time::Timestamp;
 
 use super::plan::{DateRange, Request};
 
@@ -30,6 +32,8 @@ pub struct Case {
     pub execution: ExecutionConfig,
     /// Name of the fee schedule.
     pub fees: String,
+    /// What somebody wants during the run, ascending in time.
+    pub commands: Vec<Command>,
 }
 
 /// A key, and what the user takes it for.
@@ -77,6 +81,16 @@ struct CaseFile {
     strategy: StrategyFile,
     #[serde(default)]
     execution: ExecutionFile,
+    #[serde(default)]
+    commands: Vec<CommandFile>,
+}
+
+/// A command as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CommandFile {
+    time: String,
+    kind: String,
 }
 
 /// Strategy settings under the names of the user's configuration file; money in rupees.
@@ -132,6 +146,7 @@ impl Case {
             strategy: self.strategy.clone(),
             execution: self.execution.clone(),
             fees: self.fees.clone(),
+            commands: self.commands.clone(),
         }
     }
 
@@ -147,8 +162,28 @@ impl Case {
             strategy: file.strategy.over_defaults()?,
             execution: file.execution.over_defaults()?,
             fees: file.fees.unwrap_or_else(|| "nse".to_owned()),
+            commands: commands(&file.commands)?,
         })
     }
+}
+
+/// The commands in order of time.
+fn commands(written: &[CommandFile]) -> Result<Vec<Command>, String> {
+    let read = |CommandFile { time, kind }: &CommandFile| {
+        let bad = |what: &str, found: &str, wanted: &str| {
+            format!("commands.{what} is '{found}', but must be {wanted}")
+        };
+        let words: Vec<&str> = CommandKind::ALL.iter().map(|kind| kind.word()).collect();
+        Ok(Command {
+            time: Timestamp::parse(time)
+                .ok_or_else(|| bad("time", time, "a time like 2024-10-01T11:20"))?,
+            kind: CommandKind::from_word(kind)
+                .ok_or_else(|| bad("kind", kind, &words.join(", ")))?,
+        })
+    };
+    let mut commands = written.iter().map(read).collect::<Result<Vec<Command>, String>>()?;
+    commands.sort_by_key(|command| command.time);
+    Ok(commands)
 }
 
 /// Sets each field that the file gives.
@@ -162,7 +197,8 @@ impl StrategyFile {
     fn over_defaults(self) -> Result<StrategyConfig, String> {
         let mut config = StrategyConfig::default();
         let file = self;
-        overlay!(config from file: id, swing_period, reversion_k, adx_gate, time_stop_bars, leverage);
+        overlay!(config from file: id, swing_period, reversion_k, adx_gate, time_stop_bars,
+            leverage);
         if let Some(rupees) = file.risk_per_trade {
             config.risk_per_trade = rupees_of("strategy.risk_per_trade", rupees)?;
         }

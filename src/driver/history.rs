@@ -6,7 +6,7 @@ use std::thread;
 
 use rayon::prelude::*;
 
-use crate::domain::event::{Input, RunStarted};
+use crate::domain::event::{Command, Input, RunStarted};
 use crate::domain::time::{Date, Timestamp};
 use crate::sources::columns::BarColumns;
 use crate::sources::sequencer::Sequencer;
@@ -39,13 +39,14 @@ struct Loader {
 }
 
 impl History {
-    /// The history of `run` over `range`, decoded on `threads` threads. The inputs are the same
+    /// The history of `run` over `range` with what somebody wants meanwhile, decoded on `threads` threads. The inputs are the same
     /// for every number of threads.
     ///
     /// # Errors
     /// When no threads can be had.
     pub fn new(
         run: &RunStarted,
+        commands: &[Command],
         store: &Store,
         range: DateRange,
         threads: usize,
@@ -57,7 +58,7 @@ impl History {
             0 | 1 => Chunks::Here(loader, months.into_iter()),
             _ => loader.ahead(months, threads)?,
         };
-        let sequencer = Sequencer::new(run.instruments.len(), &session_ends(run));
+        let sequencer = Sequencer::new(run.instruments.len(), &session_ends(run), commands);
         Ok(History { chunks, sequencer, is_finished: false })
     }
 

@@ -2,7 +2,7 @@
 //! first record. Whatever is missing or unknown is refused here, before anything is written.
 
 use crate::domain::config::{ExecutionConfig, RunConfig, StrategyConfig};
-use crate::domain::event::{CORE_VERSION, DataHash, RunStarted};
+use crate::domain::event::{CORE_VERSION, Command, DataHash, RunStarted};
 use crate::domain::instrument::Instrument;
 use crate::domain::session::UnlistedYear;
 use crate::domain::time::{Date, Timestamp};
@@ -55,6 +55,8 @@ pub struct Request {
     pub execution: ExecutionConfig,
     /// Name of the fee schedule.
     pub fees: String,
+    /// What somebody wants during the run, ascending in time.
+    pub commands: Vec<Command>,
 }
 
 /// Why a request cannot be run.

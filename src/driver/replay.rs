@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::event::RunStarted;
+use crate::domain::event::{Command, DataHash, RunStarted};
 use crate::domain::time::Date;
 use crate::golden::book::Book;
 use crate::journal::writer::{Identity, Sealed, Writer};
@@ -21,6 +21,8 @@ pub struct Replay {
     pub run: RunStarted,
     /// All days that are read, warm-up included.
     pub range: DateRange,
+    /// What somebody wants during the run, ascending in time.
+    pub commands: Vec<Command>,
     store: Store,
 }
 
@@ -79,8 +81,12 @@ impl Replay {
             uncovered(&plan, &store, key, request.range.first)?;
             hashes.extend(store.hashes(key, plan.range.first, plan.range.last)?);
         }
+        let end = plan.range.last.plus_days(1).start();
+        let commands = request.commands.iter().filter(|command| command.time < end);
+        let commands: Vec<Command> = commands.copied().collect();
+        hashes.extend(hash_of(&commands));
         let Plan { run, range } = plan.with_data(hashes);
-        Ok(Replay { run, range, store })
+        Ok(Replay { run, range, commands, store })
     }
 
     /// Runs the core over the history. With a directory, its journal goes to `log` below that.
@@ -93,7 +99,8 @@ impl Replay {
         threads: usize,
         sinks: &mut [&mut dyn Sink],
     ) -> Result<Sealed, ReplayError> {
-        let mut history = History::new(&self.run, &self.store, self.range, threads)?;
+        let mut history =
+            History::new(&self.run, &self.commands, &self.store, self.range, threads)?;
         let journal = match run_dir {
             Some(run_dir) => Writer::create(run_dir, self.identity()?)?,
             None => Writer::digest_only(),
@@ -117,8 +124,16 @@ impl Replay {
     /// # Errors
     /// When the history is damaged.
     pub fn oracle(&self) -> Result<Book, ReplayError> {
-        Ok(books::oracle(&self.run, &self.store, self.range)?)
+        Ok(books::oracle(&self.run, &self.store, self.range, &self.commands)?)
     }
+}
+
+/// The commands as data that the inputs come from, so that a run with others has another name.
+fn hash_of(commands: &[Command]) -> Option<DataHash> {
+    let words = |command: &Command| format!("{} {}\n", command.time, command.kind.word());
+    let text: String = commands.iter().map(words).collect();
+    let blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
+    (!commands.is_empty()).then(|| DataHash { name: "commands".to_owned(), blake3 })
 }
 
 /// Refuses a plan with a month that has sessions but no file, and one whose first or last session

@@ -46,8 +46,8 @@ impl Book {
         }
     }
 
-    /// The part of the book from `first` to `last`, both inclusive. All of it where it holds nothing
-    /// else; otherwise what the inputs were is not known of the part alone.
+    /// The part of the book from `first` to `last`, both inclusive. Where that is not all of it,
+    /// what the inputs were is not known of the part alone.
     pub fn between(mut self, first: Date, last: Date) -> Book {
         let before = self.rows();
         for table in [&mut self.bars, &mut self.signals, &mut self.fills] {
@@ -65,8 +65,8 @@ impl Book {
     }
 
     /// A book from whole columns: `minutes` are the accepted minute bars, and `indicators` has at
-    /// each place the row of the bar at that place. Each instrument's minutes and bars ascend in time; how instruments are
-    /// interleaved changes nothing.
+    /// each place the row of the bar at that place. Each instrument's minutes and bars ascend in
+    /// time; how instruments are interleaved changes nothing.
     pub fn from_parts(
         run: &RunStarted,
         minutes: impl IntoIterator<Item = Bar>,

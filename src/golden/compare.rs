@@ -313,7 +313,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn against_golden(change: impl FnOnce(&mut Facts)) -> Comparison {
-        let (golden, mut facts) = (fixture::facts().book(), facts());
+        let (golden, mut facts) = (facts().book(), facts());
         change(&mut facts);
         compare(&golden, &folded(&facts.run, &facts.steps())).unwrap()
     }
@@ -437,7 +437,9 @@ mod tests {
     proptest! {
         /// Any one cell of a book that changes is found, and it is the only difference.
         #[test]
-        fn one_changed_cell_is_one_difference(table in 0..3_usize, row in 0..6_usize, column in 0..19_usize) {
+        fn one_changed_cell_is_one_difference(
+            (table, row, column) in (0..3_usize, 0..6_usize, 0..19_usize)
+        ) {
             let golden = facts().book();
             let mut replay = golden.clone();
             let kind = TableKind::ALL[table];

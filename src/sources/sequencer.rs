@@ -4,7 +4,7 @@
 
 use arrow::array::Int64Array;
 
-use crate::domain::event::Input;
+use crate::domain::event::{Command, Input};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::time::{MINUTE_US, Timestamp};
 
@@ -16,6 +16,8 @@ pub struct Sequencer {
     lanes: Vec<Lane>,
     /// Ends of the sessions that are not over, ascending, the next one last.
     session_ends: Vec<Timestamp>,
+    /// Commands that were not given yet, ascending, the next one last.
+    commands: Vec<Command>,
     /// Close time of the minute that is being handed over.
     minute: Option<Timestamp>,
     /// Lane that is asked next within the minute.
@@ -35,8 +37,9 @@ struct Lane {
 }
 
 impl Sequencer {
-    /// A sequencer for `instruments` lanes and the ends of the run's sessions, ascending.
-    pub fn new(instruments: usize, session_ends: &[Timestamp]) -> Sequencer {
+    /// A sequencer for `instruments` lanes, the ends of the run's sessions, and what somebody wants
+    /// during the run. Ends and commands ascend in time.
+    pub fn new(instruments: usize, session_ends: &[Timestamp], commands: &[Command]) -> Sequencer {
         let nothing = BarColumns::from_bars([].iter());
         let lane = |id| Lane {
             instrument: InstrumentId(id),
@@ -48,6 +51,7 @@ impl Sequencer {
         Sequencer {
             lanes: (0..count).map(lane).collect(),
             session_ends: session_ends.iter().rev().copied().collect(),
+            commands: commands.iter().rev().copied().collect(),
             minute: None,
             turn: 0,
             watermark: Timestamp::MIN,
@@ -89,7 +93,11 @@ impl Sequencer {
                 }
             }
             let next = self.lanes.iter().map(|lane| lane.next).min().unwrap_or(Timestamp::MAX);
-            if let Some(end) = self.due_session_end(next) {
+            let end = self.due_session_end(next);
+            if let Some(command) = self.due_command(end.unwrap_or(next)) {
+                return Some(Input::Command(command));
+            }
+            if let Some(end) = end {
                 return Some(self.advance(end));
             }
             if next == Timestamp::MAX {
@@ -124,6 +132,15 @@ impl Sequencer {
             }
             self.session_ends.pop();
         }
+    }
+
+    /// The command that was given before `next`, the next thing that closes, if there is one.
+    fn due_command(&mut self, next: Timestamp) -> Option<Command> {
+        let is_due = |command: &mut Command| match next {
+            Timestamp::MAX => self.is_finished,
+            next => command.time < next,
+        };
+        self.commands.pop_if(is_due)
     }
 
     fn advance(&mut self, to: Timestamp) -> Input {
@@ -171,6 +188,7 @@ fn sorted(columns: BarColumns) -> BarColumns {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::event::CommandKind;
     use crate::domain::fact::Bar;
     use crate::domain::money::{Price, Qty};
     use crate::domain::time::Date;
@@ -199,6 +217,7 @@ mod tests {
                 format!("{}:{:02}#{}", bar.instrument.0, bar.open_time.minute(), bar.volume)
             }
             Input::Watermark(time) => format!("W{}:{:02}", time.hour(), time.minute()),
+            Input::Command(command) => format!("{}{}", command.kind, command.time.minute()),
             other => format!("{other:?}"),
         };
         std::iter::from_fn(|| sequencer.next_input()).map(word).collect()
@@ -206,7 +225,7 @@ mod tests {
 
     #[test]
     fn bars_by_close_then_id_then_the_watermark() {
-        let mut sequencer = Sequencer::new(2, &[at(15, 30)]);
+        let mut sequencer = Sequencer::new(2, &[at(15, 30)], &[]);
         sequencer
             .add_chunk(vec![minutes(&[(9, 16), (9, 15)]), minutes(&[(9, 15), (9, 15), (9, 17)])]);
         let first = ["0:15#1", "1:15#0", "1:15#1", "W9:16", "0:16#0", "W9:17", "1:17#2", "W9:18"];
@@ -217,9 +236,24 @@ mod tests {
 
     #[test]
     fn a_session_ends_before_what_is_printed_after_it() {
-        let mut sequencer = Sequencer::new(1, &[at(15, 30)]);
+        let mut sequencer = Sequencer::new(1, &[at(15, 30)], &[]);
         sequencer.add_chunk(vec![minutes(&[(15, 28), (15, 40)])]);
         sequencer.finish();
         assert_eq!(told(&mut sequencer), ["0:28#0", "W15:29", "W15:30", "0:40#1", "W15:41"]);
+    }
+
+    #[test]
+    fn a_command_comes_between_what_closes_until_then_and_what_closes_later() {
+        let command = |hour, minute, kind| Command { time: at(hour, minute), kind };
+        let commands = [
+            command(9, 16, CommandKind::Pause),
+            command(15, 30, CommandKind::Resume),
+            command(16, 1, CommandKind::Kill),
+        ];
+        let mut sequencer = Sequencer::new(1, &[at(15, 30)], &commands);
+        sequencer.add_chunk(vec![minutes(&[(9, 15), (9, 16)])]);
+        assert_eq!(told(&mut sequencer), ["0:15#0", "W9:16", "pause16", "0:16#1", "W9:17"]);
+        sequencer.finish();
+        assert_eq!(told(&mut sequencer), ["W15:30", "resume30", "kill1"]);
     }
 }

@@ -365,7 +365,10 @@ fn a_return_into_the_band_is_bought() {
         09:44 A 95 99 95 99 x1
         w 09:45";
     let records = world.tell(story);
-    let is_reversion = |output: &Output| matches!(output, Output::Signal(signal) if signal.kind == SignalKind::Reversion);
+    let is_reversion = |output: &Output| match output {
+        Output::Signal(signal) => signal.kind == SignalKind::Reversion,
+        _ => false,
+    };
     assert_snapshot!(tape(&records, is_reversion), @"");
 }
 

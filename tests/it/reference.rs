@@ -1,5 +1,5 @@
-//! The core's indicators against what the first user's Python system printed, bit for bit. The facts
-//! and where they come from are in `tests/fixtures/reference/README.md`.
+//! The core's indicators against what the first user's Python system printed, bit for bit. The
+//! facts and where they come from are in `tests/fixtures/reference/README.md`.
 
 use lockstep::core::indicator::IndicatorSet;
 use lockstep::domain::fact::{Bar15m, Indicators};

@@ -269,6 +269,7 @@ fn of_data(args: &ReplayArgs, data: &Path) -> Result<Meaning, Failure> {
         strategy: Default::default(),
         execution: Default::default(),
         fees: "nse".to_owned(),
+        commands: Vec::new(),
     };
     Ok(Meaning {
         name: "data".to_owned(),

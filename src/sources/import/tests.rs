@@ -252,12 +252,12 @@ fn columns_are_found_by_their_usual_names_or_by_the_given_ones() {
     let desk = Desk::with("kite.csv", &format!("\u{feff}Date,OPEN,High,low,Close,Vol\n{rows}"));
     assert_eq!(desk.import().unwrap().files[0].rows, 3);
     let desk = Desk::with("bars.csv", &format!("when,open,high,low,close,volume\n{rows}"));
-    insta::assert_snapshot!(desk.refusal(), @"bars.csv: 0 columns for time (wanted one of timestamp, datetime, date, time; found when, open, high, low, close, volume)");
+    insta::assert_snapshot!(desk.refusal(), @"bars.csv: 0 columns for time (wanted one of timestamp, datetime, date, time, open_time; found when, open, high, low, close, volume)");
     let mut desk = Desk::with("bars.csv", &format!("when,open,high,low,close,volume\n{rows}"));
     desk.request.columns.time = Some("when".into());
     assert_eq!(desk.import().unwrap().files[0].rows, 3);
     let desk = Desk::with("bars.csv", "date,time,open,high,low,close,volume\n");
-    insta::assert_snapshot!(desk.refusal(), @"bars.csv: 2 columns for time (wanted one of timestamp, datetime, date, time; found date, time, open, high, low, close, volume)");
+    insta::assert_snapshot!(desk.refusal(), @"bars.csv: 2 columns for time (wanted one of timestamp, datetime, date, time, open_time; found date, time, open, high, low, close, volume)");
 }
 
 #[test]

@@ -113,7 +113,7 @@ mod tests {
         let columns = BarColumns::from_bars([good, low_above_open].iter());
         let month = Date::from_ymd(2024, 10, 1).unwrap();
         let error = check_rows(Path::new("2024-10.parquet"), &columns, month).unwrap_err();
-        insta::assert_snapshot!(error, @"2024-10.parquet: row 1 (2024-10-01T00:01): ohlc-order");
+        insta::assert_snapshot!(error, @"2024-10.parquet: row 1 (2024-10-01T00:01): ohlc-order, 0.0005 0.0006 0.0006 0.0005, volume 10");
         let error = check_rows(Path::new("x"), &columns, month.next_month()).unwrap_err();
         insta::assert_snapshot!(error, @"x: row 0 (2024-10-01T00:00): outside 2024-11, the month of the file");
     }
