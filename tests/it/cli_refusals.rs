@@ -369,7 +369,7 @@ fn a_case_must_say_what_it_means() {
            |
          8 | fee = "nse"
            | ^^^
-         unknown field `fee`, expected one of `data`, `from`, `to`, `warmup_sessions`, `fees`, `symbols`, `strategy`, `execution`
+         unknown field `fee`, expected one of `data`, `from`, `to`, `warmup_sessions`, `fees`, `symbols`, `strategy`, `execution`, `commands`
     "#);
     insta::assert_snapshot!(refused_case(2, "warmup_sessions = 22", "warmup_sessions = -1"), @"
     error: the case's file is wrong
@@ -409,6 +409,12 @@ fn a_case_must_say_what_it_means() {
     refused_case(2, "fees = \"nse\"", "fees = \"none\"");
     refused_case(2, "data = \"data\"", "data = \"elsewhere\"");
     refused_case(2, "[execution]", "[execution");
+    insta::assert_snapshot!(refused_case(2, "kind = \"flatten\"", "kind = \"sell\""), @"
+    error: the case's file is wrong
+      --> replays/sample/case.toml
+       = commands.kind is 'sell', but must be pause, resume, flatten, kill
+    ");
+    refused_case(2, "time = \"2024-12-27T12:30\"", "time = \"lunch\"");
     let desk = Desk::new();
     let path = "replays/sample/case.toml";
     for bytes in [&b""[..], b"\xff\xfe", b"\0\0\0"] {

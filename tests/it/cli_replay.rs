@@ -31,17 +31,17 @@ fn the_sample_is_identical_to_its_golden() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let summary: Vec<String> = ran.stdout.lines().map(redacted).collect();
     insta::assert_snapshot!(summary.join("\n"), @"
-    Data     sample · BSE, TATAMOTORS · 2024-10-01 to 2024-12-31 · 62 sessions (1 Muhurat) after 22 before them · 62,362 bars · blake3 dda33c18
+    Data     sample · BSE, TATAMOTORS · 2024-10-01 to 2024-12-31 · 62 sessions (1 Muhurat) after 22 before them · 62,362 bars · blake3 5e559c7a
     Config   pixityAI_meta 15m · causal · honest execution · fees nse · core 1
     Replay   4,150 strategy bars (67 incomplete)
     Refused  300 bars · outside-session 300
     Signals  212 · BUY TREND 61 · SELL TREND 74 · BUY REVERSION 37 · SELL REVERSION 40
-    Declined 93 · incomplete-bar 6 · position-open 19 · cooldown 10 · entry-cutoff 9 · daily-loss 49
-    Trades   119 · win 35.3 % · stop 53 · target 31 · time-stop 5 · session-end 8 · daily-loss 22
-    Profit   net ₹ -5,880.17 · gross ₹ 4,697.55 · fees ₹ 10,577.72
-    Equity   ▄▄▄▅▆▆▇▇███▇▇▇▆▆▆▆▇▇▆▆▆▆▇▇▇▆▆▆▅▅▅▆▆▆▆▆▅▅▄▄▅▄▄▄▄▄▄▄▃▃▃▃▃▃▂▂▁▁▁▁
-    Golden   identical · bars_15m 3,051/3,051 · signals 212/212 · fills 238/238 · golden/sample
-    Journal  runs/sample-[id] · 1,03,411 events · 7.8 MB
+    Declined 94 · incomplete-bar 6 · position-open 19 · cooldown 10 · entry-cutoff 9 · daily-loss 49 · paused 1
+    Trades   118 · win 36.4 % · stop 51 · target 31 · time-stop 5 · session-end 8 · daily-loss 22 · command 1
+    Profit   net ₹ -4,528.00 · gross ₹ 5,977.05 · fees ₹ 10,505.05
+    Equity   ▃▄▄▅▆▆▇▇███▇▇▆▆▆▆▆▇▆▆▆▆▅▆▇▇▆▆▅▅▅▅▆▆▅▆▆▅▄▄▄▄▄▃▃▃▄▃▃▃▃▂▃▃▃▂▂▁▁▁▁
+    Golden   identical · bars_15m 3,051/3,051 · signals 212/212 · fills 236/236 · golden/sample
+    Journal  runs/sample-[id] · 1,03,410 events · 7.8 MB
     Digest   run [id] · all events [id]
     ");
     insta::assert_snapshot!(ran.stderr, @"
@@ -116,6 +116,24 @@ fn order_of_symbols_threads_clock_and_place_change_nothing() {
         desk.env = vec![("TZ", zone), ("LANG", "de_DE.UTF-8"), ("CI", "true")];
         assert_eq!(digest(&desk, "", &[]), expected, "TZ={zone}");
     }
+}
+
+#[test]
+fn a_run_with_other_commands_is_another_run() {
+    let desk = Desk::new();
+    let run = |to: &str| desk.run(&format!("replay --format json --to {to}"));
+    let quiet = run("2024-12-17").json(0);
+    let loud = run("2024-12-18").json(0);
+    desk.edit(
+        "replays/sample/case.toml",
+        "time = \"2024-12-18T14:00:30\"",
+        "time = \"2024-12-18T10:00\"",
+    );
+    let moved = run("2024-12-18").json(1);
+    assert_eq!(run("2024-12-17").json(0), quiet, "a command of a later day is not heard");
+    assert_ne!(moved["run_id"], loud["run_id"]);
+    assert_ne!(moved["digest"], loud["digest"]);
+    assert_eq!(fs::read_dir(desk.at("runs")).unwrap().count(), 3);
 }
 
 #[test]

@@ -172,8 +172,22 @@ impl Ran {
     pub fn difference(self) -> String {
         let text = self.expect(1);
         let start = text.find("error:").unwrap_or_else(|| panic!("no difference in {text}"));
-        text[start..].to_owned()
+        without_hashes(&text[start..])
     }
+}
+
+/// The text with `[hash]` for every shortened hash of a file, such as `68f34376…`.
+pub fn without_hashes(text: &str) -> String {
+    let parts: Vec<&str> = text.split('…').collect();
+    let (last, hashes) = parts.split_last().expect("a split has a last part");
+    let hidden = hashes.iter().map(|part| {
+        let start = part.trim_end_matches(|c: char| c.is_ascii_hexdigit()).len();
+        match part.len() - start {
+            8 => format!("{}[hash]", &part[..start]),
+            _ => format!("{part}…"),
+        }
+    });
+    hidden.chain([(*last).to_owned()]).collect()
 }
 
 pub fn repository() -> &'static Path {
