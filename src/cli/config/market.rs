@@ -1,0 +1,181 @@
+//! `lockstep config market`: the built-in market facts, as tables and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::{CHARGES, charges, charges_json, table};
+use crate::domain::session::{Session, SessionKind};
+use crate::domain::time::Window;
+use crate::sources::market::{ActionKind, Market};
+
+/// Tables that fit `width`.
+pub(super) fn human(market: &Market, width: Option<u16>) -> String {
+    let calendar = &market.calendar;
+    let mut text = String::new();
+    let mut section = |title: String, header: &[&str], rows: Vec<Vec<String>>| {
+        let mut table = table(header, width);
+        table.add_rows(rows);
+        let gap = if text.is_empty() { "" } else { "\n" };
+        writeln!(text, "{gap}{title}\n{}", table.trim_fmt()).expect("a String takes everything");
+    };
+    section(
+        format!("Calendar of {} · {}", calendar.exchange, calendar.version),
+        &["year", "sessions", "regular", "special"],
+        years(market).map(|year| year.row()).collect(),
+    );
+    section(
+        "Special sessions".to_owned(),
+        &["date", "kind", "hours", "of"],
+        specials(market)
+            .map(|it| vec![it.date, it.kind.to_owned(), it.hours.join(" "), it.of])
+            .collect(),
+    );
+    section("Instruments".to_owned(), &LISTING, listings(market));
+    let actions = market.actions.iter().map(|action| {
+        let (to, from) = action.price_ratio;
+        let kind = kind_of(action.kind).to_owned();
+        vec![action.ex_date.to_string(), kind, format!("{to}/{from}"), action.key.clone()]
+    });
+    section(
+        "Corporate actions".to_owned(),
+        &["ex date", "kind", "price ratio", "key"],
+        actions.collect(),
+    );
+    for fees in &market.fees {
+        let rows = fees.periods.iter().map(|period| charges(period).to_vec());
+        section(format!("Fees {} · {}", fees.name, fees.version), &CHARGES, rows.collect());
+    }
+    let doubts = market.doubts.iter();
+    let doubts = doubts.map(|it| vec![it.from.to_string(), it.what.clone(), it.source.clone()]);
+    section("Doubts".to_owned(), &["from", "what", "source"], doubts.collect());
+    text
+}
+
+/// The same as one object.
+pub(super) fn json(market: &Market) -> Value {
+    let calendar = &market.calendar;
+    let years = years(market)
+        .map(|it| json!({ "year": it.year, "sessions": it.sessions, "special": it.special }));
+    let specials = specials(market)
+        .map(|it| json!({ "date": it.date, "kind": it.kind, "hours": it.hours, "of": it.of }));
+    let instruments = market.instruments.iter().map(|instrument| {
+        let listings = instrument.listings.iter().map(|it| {
+            json!({
+                "from": it.from.to_string(),
+                "to": it.to.map(|to| to.to_string()),
+                "symbol": it.symbol,
+                "name": it.name,
+                "tick": it.tick.to_string(),
+                "lot": it.lot,
+                "closing_auction": it.closing_auction,
+            })
+        });
+        let listings = listings.collect::<Vec<_>>();
+        json!({ "key": instrument.key, "isin": instrument.isin, "listings": listings })
+    });
+    let actions = market.actions.iter().map(|it| {
+        let (to, from) = it.price_ratio;
+        let ex_date = it.ex_date.to_string();
+        json!({ "key": it.key, "ex_date": ex_date, "kind": kind_of(it.kind), "price_ratio": [to, from] })
+    });
+    let fees = market.fees.iter().map(|it| {
+        let periods = it.periods.iter().map(charges_json).collect::<Vec<_>>();
+        json!({ "name": it.name, "version": it.version, "periods": periods })
+    });
+    let doubts = market
+        .doubts
+        .iter()
+        .map(|it| json!({ "from": it.from.to_string(), "what": it.what, "source": it.source }));
+    json!({
+        "calendar": {
+            "exchange": calendar.exchange,
+            "version": calendar.version,
+            "years": years.collect::<Vec<_>>(),
+            "special_sessions": specials.collect::<Vec<_>>(),
+        },
+        "instruments": instruments.collect::<Vec<_>>(),
+        "actions": actions.collect::<Vec<_>>(),
+        "fees": fees.collect::<Vec<_>>(),
+        "doubts": doubts.collect::<Vec<_>>(),
+    })
+}
+
+/// The sessions of a year in numbers.
+struct Year {
+    year: i32,
+    sessions: usize,
+    special: usize,
+}
+
+impl Year {
+    fn row(&self) -> Vec<String> {
+        let Year { year, sessions, special } = self;
+        let regular = sessions - special;
+        [year.to_string(), sessions.to_string(), regular.to_string(), special.to_string()].into()
+    }
+}
+
+fn years(market: &Market) -> impl Iterator<Item = Year> {
+    market.calendar.years.iter().map(|&year| {
+        let own = market.calendar.sessions.iter().filter(|it| it.date.ymd().0 == year);
+        let special = own.clone().filter(|it| it.kind != SessionKind::Regular).count();
+        Year { year, sessions: own.count(), special }
+    })
+}
+
+/// A session that is not an ordinary one, or not for everybody.
+struct Special {
+    date: String,
+    kind: &'static str,
+    hours: Vec<String>,
+    /// `all`, or the key of the only instrument with these hours.
+    of: String,
+}
+
+fn specials(market: &Market) -> impl Iterator<Item = Special> {
+    market.calendar.sessions.iter().flat_map(|session| {
+        let Session { date, kind, windows, own_hours, .. } = session;
+        let special = |windows: &[Window], of: &str| Special {
+            date: date.to_string(),
+            kind: kind.word(),
+            hours: windows.iter().map(hours).collect(),
+            of: of.to_owned(),
+        };
+        let whole = (*kind != SessionKind::Regular).then(|| special(windows, "all"));
+        let own = own_hours.iter().map(move |own| special(&own.windows, &own.key));
+        whole.into_iter().chain(own)
+    })
+}
+
+/// `09:15-15:30`.
+pub(in crate::cli) fn hours(window: &Window) -> String {
+    let [open, close] =
+        [window.open, window.close].map(|time| format!("{:02}:{:02}", time.hour(), time.minute()));
+    format!("{open}-{close}")
+}
+
+const LISTING: [&str; 6] = ["key", "symbol", "name", "tick", "from", "to"];
+
+/// The key stands at the first listing only.
+fn listings(market: &Market) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for instrument in &market.instruments {
+        let mut key = instrument.key.clone();
+        for it in &instrument.listings {
+            let to = it.to.map_or_else(String::new, |to| to.to_string());
+            let (symbol, name) = (it.symbol.clone(), it.name.clone());
+            let key = std::mem::take(&mut key);
+            rows.push(vec![key, symbol, name, it.tick.to_string(), it.from.to_string(), to]);
+        }
+    }
+    rows
+}
+
+fn kind_of(kind: ActionKind) -> &'static str {
+    match kind {
+        ActionKind::Split => "split",
+        ActionKind::Bonus => "bonus",
+        ActionKind::Demerger => "demerger",
+    }
+}
