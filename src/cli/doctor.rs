@@ -200,10 +200,12 @@ fn market(facts: &Market, today: Date) -> Vec<Line> {
             Line::new("Calendar", State::Ok, fact)
         }
         Err(unlisted) => {
-            let now = if unlisted.year == today.ymd().0 { "now" } else { "soon" };
             let year = unlisted.year;
-            let fact =
-                format!("{fact} · {year} is not listed, and it is {now}: nothing runs in it");
+            let when = match year == today.ymd().0 {
+                true => "this year".to_owned(),
+                false => format!("less than {DAYS_AHEAD} days ahead"),
+            };
+            let fact = format!("{fact} · not {year}, {when}: nothing can run in it");
             Line::new("Calendar", State::Note, fact)
                 .hint(format!("add {year} to market/nse_calendar.toml from the exchange's list"))
         }
@@ -354,5 +356,162 @@ fn shortened(names: &[&str]) -> String {
     match names.len().checked_sub(NAMES_MAX) {
         None | Some(0) => names.join(", "),
         Some(more) => format!("{} and {more} more", names[..NAMES_MAX].join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::store::Problem;
+
+    fn plain(lines: &[Line]) -> String {
+        text(lines, Paint::Plain)
+    }
+
+    #[test]
+    fn the_calendar_has_to_reach_a_month_ahead() {
+        let facts = Market::embedded().unwrap();
+        let on = |day: &str| plain(&market(&facts, Date::parse(day).unwrap()));
+        let days = ["2024-11-01", "2026-11-23", "2026-12-10", "2027-01-05"].map(on);
+        insta::assert_snapshot!(days.join("\n"), @"
+        Calendar ok      nse-2026-11-23 · lists 2023, 2024, 2025, 2026 · 19 sessions from 2024-11-01 to 2024-12-01
+        Session  ok      today 2024-11-01 18:00-19:00 · muhurat
+        Doubts   note    3 market facts ahead are unsure
+                         help: `lockstep config market` lists them
+
+        Calendar ok      nse-2026-11-23 · lists 2023, 2024, 2025, 2026 · 22 sessions from 2026-11-23 to 2026-12-23
+        Session  ok      today 2026-11-23 09:15-15:30 · regular
+
+        Calendar note    nse-2026-11-23 · lists 2023, 2024, 2025, 2026 · not 2027, less than 30 days ahead: nothing can run in it
+                         help: add 2027 to market/nse_calendar.toml from the exchange's list
+        Session  ok      today 2026-12-10 09:15-15:30 · regular
+
+        Calendar note    nse-2026-11-23 · lists 2023, 2024, 2025, 2026 · not 2027, this year: nothing can run in it
+                         help: add 2027 to market/nse_calendar.toml from the exchange's list
+        ");
+    }
+
+    #[test]
+    fn zone_terminal_and_build_are_never_problems() {
+        let lines = [
+            version(true),
+            version(false),
+            zone(Some("Asia/Kolkata")),
+            zone(Some("Etc/UTC")),
+            zone(None),
+            terminal(true, true, Some(120)),
+            terminal(true, false, Some(60)),
+            terminal(false, false, None),
+        ];
+        insta::assert_snapshot!(plain(&lines), @"
+        Version  note    lockstep 0.1.0 · core 1 · debug build, many times slower
+                         help: `cargo build --release` builds the quick one
+        Version  ok      lockstep 0.1.0 · core 1 · release build
+        Zone     ok      Asia/Kolkata
+        Zone     note    Etc/UTC: does not matter, times are shown in Asia/Kolkata
+        Zone     note    not known: does not matter, times are shown in Asia/Kolkata
+        Terminal ok      colour · 120 columns
+        Terminal note    no colour · 60 columns
+                         help: tables are made for 80 columns and more
+        Terminal ok      stdout is none: no colour, tables as wide as they are
+        ");
+        assert_eq!(exit(&lines), Exit::Same);
+    }
+
+    #[test]
+    fn the_state_is_painted_where_somebody_looks() {
+        let line = Line::new("Runs", State::Problem, "gone");
+        assert_eq!(
+            text(std::slice::from_ref(&line), Paint::Ansi),
+            "   Runs     \x1b[1;31mproblem\x1b[0m gone\n"
+        );
+        assert_eq!(exit(&[line]), Exit::Usage);
+    }
+
+    #[test]
+    fn the_repository_is_well() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let facts = Market::embedded().unwrap();
+        let mut lines = cases(&root.join("replays"), &facts);
+        lines.extend(goldens(store::status(&root.join("replays"), &root.join("golden"))));
+        insta::assert_snapshot!(plain(&lines), @"
+        Cases    ok      1 with all their data: sample
+        Cases    note    sample: 2 symbols have a wrong label
+                         help: `lockstep config check --case sample` says which
+        Golden   ok      1 as accepted: sample
+        ");
+    }
+
+    #[test]
+    fn a_case_that_cannot_run_is_a_problem() {
+        let replays = tempfile::tempdir().unwrap();
+        let dir = replays.path().join("bad");
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join(case::FILE), "data = 'd'\nfrom = 5\n").unwrap();
+        let lines = cases(replays.path(), &Market::embedded().unwrap());
+        let shown = plain(&lines).replace(&replays.path().display().to_string(), "replays");
+        insta::assert_snapshot!(shown, @r#"
+        Cases    problem bad: from is 5, but must be a month like "2024-10" or a day like "2024-10-31" (replays/bad/case.toml:2:8), and 3 more
+                         help: `lockstep config check --case bad` says everything
+        Cases    note    the case 'sample' is not below replays
+                         help: run in the repository's folder, or name a case with --case
+        "#);
+        assert_eq!(exit(&lines), Exit::Usage);
+        let gone = cases(&dir.join("gone"), &Market::embedded().unwrap());
+        assert_eq!(exit(&gone), Exit::Usage);
+    }
+
+    #[test]
+    fn a_golden_that_was_changed_is_a_problem_and_a_missing_one_is_not() {
+        let status = |case: &str, problems: Vec<Problem>| CaseStatus {
+            case: case.to_owned(),
+            rows: None,
+            accepted: None,
+            problems,
+        };
+        let fresh = || status("fresh", vec![Problem::GoldenMissing]);
+        let lines = goldens(Ok(vec![fresh()]));
+        assert_eq!(exit(&lines), Exit::Same);
+        let edited = status("edited", vec![Problem::NotAccepted, Problem::Orphan]);
+        let lines = goldens(Ok(vec![edited, fresh(), status("good", Vec::new())]));
+        assert_eq!(exit(&lines), Exit::Usage);
+        insta::assert_snapshot!(plain(&lines), @"
+        Golden   ok      1 as accepted: good
+        Golden   problem edited: digest is not what the last entry of accepted.toml accepted; orphan: no such case, so nothing checks this golden
+                         help: take it from version control, or accept it anew
+        Golden   note    fresh: no golden, so nothing checks this case
+                         help: `lockstep golden accept --case fresh --reason TEXT`
+        ");
+    }
+
+    #[test]
+    fn the_runs_folder_is_tried_and_left_as_it_was() {
+        let root = tempfile::tempdir().unwrap();
+        let runs = root.path().join("deep/runs");
+        assert_eq!(probe(&runs).unwrap(), root.path());
+        fs::create_dir_all(&runs).unwrap();
+        assert_eq!(probe(&runs).unwrap(), runs);
+        assert_eq!(fs::read_dir(&runs).unwrap().count(), 0);
+        let file = root.path().join("file");
+        fs::write(&file, "").unwrap();
+        let line = writable(Path::new("runs"), probe(&file.join("runs")));
+        assert_eq!(line.state, State::Problem);
+    }
+
+    #[test]
+    fn what_was_left_unfinished_is_named() {
+        let runs = tempfile::tempdir().unwrap();
+        assert!(unfinished(runs.path()).is_none());
+        let names = (1..=7).map(|number| format!(".sample-{number}.42"));
+        for name in names.chain(["sample-done".to_owned()]) {
+            fs::create_dir(runs.path().join(name)).unwrap();
+        }
+        fs::write(runs.path().join(".gitignore"), "*").unwrap();
+        let shown = plain(&[unfinished(runs.path()).unwrap()]);
+        let shown = shown.replace(&runs.path().display().to_string(), "runs");
+        insta::assert_snapshot!(shown, @"
+        Runs     note    7 unfinished in runs: .sample-1.42, .sample-2.42, .sample-3.42, .sample-4.42, .sample-5.42 and 2 more
+                         help: remove them when no replay is running; each name ends in its process id
+        ");
     }
 }

@@ -348,3 +348,208 @@ pub fn names(replays: &Path) -> std::io::Result<Vec<String>> {
     names.sort();
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDED: &str =
+        "data = \"data\"\nfrom = \"2024-10\"\nto = \"2024-12\"\nwarmup_sessions = 22\n";
+    const SYMBOLS: &str = "[[symbols]]\nkey = \"NSE_EQ|INE155A01022\"\n";
+
+    fn parse(text: &str) -> Result<Case, Vec<Fault>> {
+        Case::parse(text, "x", Path::new("replays/x"))
+    }
+
+    /// What is said about a text, a line per mistake.
+    fn faults(text: &str) -> String {
+        let faults = parse(text).unwrap_err();
+        faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_a_case_leaves_out_has_the_defaults() {
+        let case = parse(&format!("{NEEDED}{SYMBOLS}")).unwrap();
+        assert_eq!(case.data, Path::new("replays/x/data"));
+        assert_eq!((case.warmup_sessions, case.fees.as_str()), (22, "nse"));
+        assert_eq!(case.strategy, StrategyConfig::default());
+        assert_eq!(case.execution, ExecutionConfig::default());
+        assert!(case.given.is_empty());
+    }
+
+    #[test]
+    fn every_setting_can_be_given() {
+        let text = format!(
+            "{NEEDED}fees = \"plan\"\n{SYMBOLS}
+            [strategy]
+            id = 'other-1.0'
+            profile = 'causal'
+            bar_minutes = 15
+            swing_period = 3
+            reversion_k = 1.5
+            adx_gate = 30
+            first_bar = 1
+            time_stop_bars = 0x10
+            risk_per_trade = 1_000
+            leverage = 1
+            [execution]
+            profile = 'compat'
+            slippage_ticks = 0
+            entry_cutoff_minutes = 375
+            flatten_minutes = 0
+            cooldown_bars = 0
+            enter_on_incomplete = true
+            trades_max = 1
+            capital = 1000000000
+            daily_loss_max = 1
+            position_max = 1000000"
+        );
+        let mut case = parse(&text).unwrap();
+        let all = settings(&mut case.strategy, &mut case.execution);
+        let names: BTreeSet<String> = all.iter().map(Setting::full_name).collect();
+        let shown: Vec<String> = all.iter().map(Setting::shown).collect();
+        insta::assert_snapshot!(shown.join(" "), @r#""other-1.0" "causal" 15 3 1.5 30.0 1 16 1000 1 "compat" 0 375 0 0 true 1 1000000000 1 1000000"#);
+        assert_eq!(case.given, names.into_iter().chain(["fees".to_owned()]).collect());
+    }
+
+    #[test]
+    fn a_setting_out_of_its_range_is_refused() {
+        let refused = [
+            "strategy.id = ''",
+            "strategy.id = 'with blank'",
+            "strategy.profile = 'batch'",
+            "strategy.bar_minutes = 5",
+            "strategy.swing_period = 0",
+            "strategy.swing_period = 101",
+            "strategy.reversion_k = 0",
+            "strategy.reversion_k = nan",
+            "strategy.adx_gate = -25.0",
+            "strategy.adx_gate = inf",
+            "strategy.first_bar = 0",
+            "strategy.time_stop_bars = 0",
+            "strategy.risk_per_trade = 0.5",
+            "strategy.leverage = 101",
+            "strategy.leverage = '5'",
+            "execution.profile = 'lucky'",
+            "execution.slippage_ticks = -1",
+            "execution.entry_cutoff_minutes = 376",
+            "execution.flatten_minutes = 376",
+            "execution.cooldown_bars = 10001",
+            "execution.enter_on_incomplete = 'yes'",
+            "execution.trades_max = 0",
+            "execution.capital = 1000000001",
+            "execution.daily_loss_max = -800",
+            "execution.position_max = 99999999999999999999",
+        ];
+        let said = refused.map(|setting| faults(&format!("{NEEDED}{setting}\n{SYMBOLS}")));
+        insta::assert_snapshot!(said.join("\n"), @"
+        line 5, column 15: strategy.id is '', but must be 1 to 64 letters, digits, '_', '-' or '.'
+        line 5, column 15: strategy.id is 'with blank', but must be 1 to 64 letters, digits, '_', '-' or '.'
+        line 5, column 20: strategy.profile is 'batch', but must be 'causal'
+        line 5, column 24: strategy.bar_minutes is 5, but must be 15
+        line 5, column 25: strategy.swing_period is 0, but must be a whole number from 1 to 100
+        line 5, column 25: strategy.swing_period is 101, but must be a whole number from 1 to 100
+        line 5, column 24: strategy.reversion_k is 0, but must be a number above 0, at most 100
+        line 5, column 24: strategy.reversion_k is nan, but must be a number above 0, at most 100
+        line 5, column 21: strategy.adx_gate is -25.0, but must be a number above 0, at most 100
+        line 5, column 21: strategy.adx_gate is inf, but must be a number above 0, at most 100
+        line 5, column 22: strategy.first_bar is 0, but must be a whole number from 1 to 100000
+        line 5, column 27: strategy.time_stop_bars is 0, but must be a whole number from 1 to 10000
+        line 5, column 27: strategy.risk_per_trade is 0.5, but must be whole rupees from 1 to 1000000000
+        line 5, column 21: strategy.leverage is 101, but must be a whole number from 1 to 100
+        line 5, column 21: strategy.leverage is '5', but must be a whole number from 1 to 100
+        line 5, column 21: execution.profile is 'lucky', but must be 'honest' or 'compat'
+        line 5, column 28: execution.slippage_ticks is -1, but must be a whole number from 0 to 1000
+        line 5, column 34: execution.entry_cutoff_minutes is 376, but must be a whole number from 0 to 375
+        line 5, column 29: execution.flatten_minutes is 376, but must be a whole number from 0 to 375
+        line 5, column 27: execution.cooldown_bars is 10001, but must be a whole number from 0 to 10000
+        line 5, column 33: execution.enter_on_incomplete is 'yes', but must be true or false
+        line 5, column 24: execution.trades_max is 0, but must be a whole number from 1 to 1000000
+        line 5, column 21: execution.capital is 1000000001, but must be whole rupees from 1 to 1000000000
+        line 5, column 28: execution.daily_loss_max is -800, but must be whole rupees from 1 to 1000000000
+        line 5, column 26: execution.position_max is 99999999999999999999, but must be shares from 1 to 1000000
+        ");
+    }
+
+    #[test]
+    fn what_every_case_needs_is_checked_too() {
+        let refused = [
+            ("data = \"data\"", "data = \"\""),
+            ("data = \"data\"", "data = 3"),
+            ("\"2024-10\"", "2024-10-01"),
+            ("\"2024-12\"", "\"2024-13\""),
+            ("\"2024-12\"", "\"2024-09\""),
+            ("warmup_sessions = 22", "warmup_sessions = -1"),
+            ("warmup_sessions = 22", "warmup_sessions = 10_001"),
+            ("warmup_sessions = 22", "warmup_sessions = 22\nfees = []"),
+            ("key = \"NSE_EQ|INE155A01022\"", "label = \"Tata Power\""),
+            ("key = \"NSE_EQ|INE155A01022\"", "key = \" \""),
+            ("[[symbols]]", "[symbols]"),
+            ("[[symbols]]", "symbols = [\"NSE_EQ|INE155A01022\"]\n[strategy]"),
+            ("[[symbols]]", "strategy = 5\n[[symbols]]"),
+        ];
+        let whole = format!("{NEEDED}{SYMBOLS}");
+        let said = refused.map(|(right, wrong)| {
+            assert!(whole.contains(right), "{right}");
+            faults(&whole.replace(right, wrong))
+        });
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        line 1, column 8: data is "", but must be text that is not empty
+        line 1, column 8: data is 3, but must be text that is not empty
+        line 2, column 8: from is 2024-10-01, but must be a month like "2024-10" or a day like "2024-10-31"
+        line 3, column 6: to is "2024-13", but must be a month like "2024-10" or a day like "2024-10-31"
+        line 3, column 6: the range runs backwards: from 2024-10-01 to 2024-09-30
+        line 4, column 19: warmup_sessions is -1, but must be a whole number from 0 to 10000
+        line 4, column 19: warmup_sessions is 10_001, but must be a whole number from 0 to 10000
+        line 5, column 8: fees is [], but must be text that is not empty
+        line 5, column 1: the symbol has no key
+        line 6, column 7: symbols.key is " ", but must be text that is not empty
+        line 5, column 1: symbols is [symbols], but must be tables [[symbols]] with a key each
+        line 5, column 12: a symbol is "NSE_EQ|INE155A01022", but must be a table with a key
+        line 7, column 1: unknown setting 'key'; strategy has id, profile, bar_minutes, swing_period, reversion_k, adx_gate, first_bar, time_stop_bars, risk_per_trade, leverage
+        line 5, column 12: strategy is 5, but must be a table
+        "#);
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_place() {
+        let text = format!(
+            "from = \"2024-10\"\nwarmup = 3\n{SYMBOLS}{SYMBOLS}lable = \"x\"\n\
+             [strategy]\nleverage = 0\n[execution]\n  daily_loss = 800\n[executoin]\n"
+        );
+        insta::assert_snapshot!(faults(&text), @r#"
+        line 2, column 1: unknown setting 'warmup'; a case has data, from, to, warmup_sessions, fees, symbols, strategy, execution
+        line 5, column 1: NSE_EQ|INE155A01022 is listed twice
+        line 7, column 1: unknown setting 'lable'; symbols has key, label
+        line 9, column 12: strategy.leverage is 0, but must be a whole number from 1 to 100
+        line 11, column 3: unknown setting 'daily_loss'; execution has profile, slippage_ticks, entry_cutoff_minutes, flatten_minutes, cooldown_bars, enter_on_incomplete, trades_max, capital, daily_loss_max, position_max
+        line 12, column 2: unknown setting 'executoin'; a case has data, from, to, warmup_sessions, fees, symbols, strategy, execution
+        line 12, column 12: data is missing, but must be text that is not empty
+        line 12, column 12: to is missing, but must be a month like "2024-10" or a day like "2024-10-31"
+        line 12, column 12: warmup_sessions is missing, but must be a whole number from 0 to 10000
+        "#);
+    }
+
+    #[test]
+    fn broken_toml_is_told_with_its_place() {
+        let said =
+            ["data = \"data", "data = \"a\"\ndata = \"b\"", "data = \"a\"\nfrom 2024"].map(faults);
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        line 1, column 13: invalid basic string, expected `"`
+        line 2, column 1: duplicate key
+        line 2, column 6: key with no value, expected `=`
+        "#);
+    }
+
+    #[test]
+    fn only_a_folder_with_a_case_file_is_a_case() {
+        let replays = tempfile::tempdir().unwrap();
+        for name in ["b", "a", "no-case"] {
+            fs::create_dir(replays.path().join(name)).unwrap();
+        }
+        for name in ["a", "b"] {
+            fs::write(replays.path().join(name).join(FILE), "").unwrap();
+        }
+        assert_eq!(names(replays.path()).unwrap(), ["a", "b"]);
+    }
+}

@@ -80,7 +80,7 @@ fn strategy_settings(config: &mut StrategyConfig) -> Vec<Setting<'_>> {
         of(
             "first_bar",
             Slot::Count(first_bar, 1..=100_000),
-            "first bar that may signal, counted from 0, warm-up included",
+            "first bar that may signal, from 0, warm-up included",
         ),
         of(
             "time_stop_bars",
@@ -90,12 +90,12 @@ fn strategy_settings(config: &mut StrategyConfig) -> Vec<Setting<'_>> {
         of(
             "risk_per_trade",
             Slot::Rupees(risk_per_trade),
-            "rupees at risk in one signal: its quantity is this over the ATR",
+            "rupees at risk in one signal: quantity = this / ATR",
         ),
         of(
             "leverage",
             Slot::Count(leverage, 1..=100),
-            "times the capital that one signal and all positions may be worth",
+            "times the capital that positions may be worth",
         ),
     ]
 }
@@ -125,12 +125,12 @@ fn execution_settings(config: &mut ExecutionConfig) -> Vec<Setting<'_>> {
         of(
             "entry_cutoff_minutes",
             minutes(entry_cutoff_minutes),
-            "minutes before the session's end without entries (honest)",
+            "minutes before the session's end without entry (honest)",
         ),
         of(
             "flatten_minutes",
             minutes(flatten_minutes),
-            "minutes before the session's end when positions are closed (honest)",
+            "minutes before the session's end to be flat (honest)",
         ),
         of(
             "cooldown_bars",

@@ -161,3 +161,139 @@ fn missing_data(case: &Case, plans: &[Plan]) -> Vec<Failure> {
     }
     missing
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const GOOD: &str = "data = 'data'\nfrom = '2024-10'\nto = '2024-12'\nwarmup_sessions = 22\n\
+        symbols = [{ key = 'NSE_EQ|INE155A01022' }]\n";
+
+    /// A directory with these cases, each with an empty history.
+    fn replays(cases: &[(&str, &str)]) -> TempDir {
+        let replays = tempfile::tempdir().unwrap();
+        for (name, text) in cases {
+            fs::create_dir_all(replays.path().join(name).join("data")).unwrap();
+            fs::write(replays.path().join(name).join(case::FILE), text).unwrap();
+        }
+        replays
+    }
+
+    fn check(replays: &TempDir, name: Option<&str>) -> (String, Exit) {
+        let root = replays.path();
+        let (text, exit) = match run(name, root, &Market::embedded().unwrap()) {
+            Ok(done) => done,
+            Err(failure) => (format!("{failure}\n"), failure.exit),
+        };
+        (text.replace(&root.display().to_string(), "replays"), exit)
+    }
+
+    #[test]
+    fn the_sample_is_right_but_for_its_labels() {
+        let replays = Path::new(env!("CARGO_MANIFEST_DIR")).join("replays");
+        let findings = inspect("sample", &replays, &Market::embedded().unwrap());
+        assert_eq!((findings.mistakes.len(), findings.warnings.len()), (0, 2));
+        insta::assert_snapshot!(findings.warnings[0], @"
+        warning: NSE_EQ|INE155A01022 is not Tata Power but Tata Motors Ltd (TATAMOTORS)
+           = the instrument master says so for 2024-10-01
+           = Tata Power is NSE_EQ|INE245A01021 (Tata Power Co Ltd, TATAPOWER)
+          help: carrying on as TATAMOTORS; correct the label or the key
+        ");
+    }
+
+    #[test]
+    fn each_mistake_of_a_file_is_told_with_its_place() {
+        let text = format!("{GOOD}slippage = 1\n[strategy]\nleverage = 0\n");
+        let (text, exit) = check(&replays(&[("bad", &text)]), None);
+        assert_eq!(exit, Exit::Usage);
+        insta::assert_snapshot!(text, @"
+        error: unknown setting 'slippage'; a case has data, from, to, warmup_sessions, fees, symbols, strategy, execution
+          --> replays/bad/case.toml:6:1
+        error: strategy.leverage is 0, but must be a whole number from 1 to 100
+          --> replays/bad/case.toml:8:12
+           bad      wrong · 2 mistakes
+        ");
+    }
+
+    #[test]
+    fn one_symbol_does_not_hide_another_nor_the_fees_the_symbols() {
+        let keys = "[{ key = 'A' }, { key = 'NSE_EQ|INE155A01022', label = 'BSE' }, \
+                    { key = 'NSE_EQ|INE1TAE01010' }, { key = 'B' }]";
+        let text = GOOD.replace("[{ key = 'NSE_EQ|INE155A01022' }]", keys) + "fees = 'none'\n";
+        let (text, exit) = check(&replays(&[("bad", &text)]), Some("bad"));
+        assert_eq!(exit, Exit::Usage);
+        insta::assert_snapshot!(text, @"
+        warning: NSE_EQ|INE155A01022 is not BSE but Tata Motors Ltd (TATAMOTORS)
+           = the instrument master says so for 2024-10-01
+           = BSE is NSE_EQ|INE118H01025 (BSE Ltd, BSE)
+          help: carrying on as TATAMOTORS; correct the label or the key
+        error: there is no fee schedule 'none', only nse, plan, compat
+          --> replays/bad/case.toml
+        error: the instrument master has no A
+          --> replays/bad/case.toml
+          help: keys look like NSE_EQ|INE155A01022; check it for a typing error
+          help: `lockstep config market` lists the instruments
+        error: NSE_EQ|INE1TAE01010 is not listed on 2024-08-30
+          --> replays/bad/case.toml
+        error: the instrument master has no B
+          --> replays/bad/case.toml
+          help: keys look like NSE_EQ|INE155A01022; check it for a typing error
+          help: `lockstep config market` lists the instruments
+        error: NSE_EQ|INE155A01022 has no history for 2024-08
+          --> replays/bad/data/NSE_EQ_INE155A01022/2024-08.parquet
+           = that month is needed to warm the indicators up
+          help: `lockstep data info replays/bad/data` shows what is there
+          help: a later --from or fewer --warmup-sessions need less
+           bad      wrong · 5 mistakes
+        ");
+    }
+
+    #[test]
+    fn days_and_data_that_are_not_there_are_mistakes() {
+        let unlisted = GOOD.replace("2024-12", "2027-01");
+        let no_data = GOOD.replace("'data'", "'elsewhere'");
+        let cases = [("a", GOOD), ("b", &unlisted), ("c", &no_data)];
+        let (text, exit) = check(&replays(&cases), None);
+        assert_eq!(exit, Exit::Usage);
+        insta::assert_snapshot!(text, @"
+        error: NSE_EQ|INE155A01022 has no history for 2024-08
+          --> replays/a/data/NSE_EQ_INE155A01022/2024-08.parquet
+           = that month is needed to warm the indicators up
+          help: `lockstep data info replays/a/data` shows what is there
+          help: a later --from or fewer --warmup-sessions need less
+           a        wrong · 1 mistake
+        error: the calendar does not list 2027, only [2023, 2024, 2025, 2026]
+          --> replays/b/case.toml
+           = holidays are announced a year at a time; a guess would invent sessions
+          help: choose listed years, or add the year to market/nse_calendar.toml
+           b        wrong · 1 mistake
+        error: there is no such directory
+          --> replays/c/elsewhere
+          help: `lockstep data import` makes a history
+           c        wrong · 1 mistake
+        ");
+    }
+
+    #[test]
+    fn no_cases_are_no_success() {
+        let replays = replays(&[]);
+        let (none, exit) = check(&replays, None);
+        assert_eq!(exit, Exit::Nothing);
+        let (unknown, exit) = check(&replays, Some("x"));
+        assert_eq!(exit, Exit::Usage);
+        insta::assert_snapshot!(none + &unknown, @"
+        error: there are no cases
+          --> replays
+           = a case is a directory with a case.toml
+        error: there is no such case
+          --> replays/x/case.toml
+           = No such file or directory (os error 2)
+          help: there are no cases below replays
+           x        wrong · 1 mistake
+        ");
+    }
+}

@@ -75,9 +75,12 @@ pub(super) fn json(market: &Market) -> Value {
         json!({ "key": instrument.key, "isin": instrument.isin, "listings": listings })
     });
     let actions = market.actions.iter().map(|it| {
-        let (to, from) = it.price_ratio;
-        let ex_date = it.ex_date.to_string();
-        json!({ "key": it.key, "ex_date": ex_date, "kind": kind_of(it.kind), "price_ratio": [to, from] })
+        json!({
+            "key": it.key,
+            "ex_date": it.ex_date.to_string(),
+            "kind": kind_of(it.kind),
+            "price_ratio": it.price_ratio,
+        })
     });
     let fees = market.fees.iter().map(|it| {
         let periods = it.periods.iter().map(charges_json).collect::<Vec<_>>();
@@ -177,5 +180,61 @@ fn kind_of(kind: ActionKind) -> &'static str {
         ActionKind::Split => "split",
         ActionKind::Bonus => "bonus",
         ActionKind::Demerger => "demerger",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_facts_are_listed_in_sections() {
+        let text = human(&Market::embedded().unwrap(), None);
+        let calendar = text.lines().take(10).collect::<Vec<_>>().join("\n");
+        insta::assert_snapshot!(calendar, @"
+        Calendar of NSE · nse-2026-11-23
+         year  sessions  regular  special
+         2023  246       245      1
+         2024  249       245      4
+         2025  249       247      2
+         2026  247       245      2
+
+        Special sessions
+         date        kind     hours                    of
+         2023-11-12  muhurat  18:15-19:15              all
+        ");
+        let sections: Vec<&str> = text.split("\n\n").filter_map(|it| it.lines().next()).collect();
+        insta::assert_snapshot!(sections.join("\n"), @"
+        Calendar of NSE · nse-2026-11-23
+        Special sessions
+        Instruments
+        Corporate actions
+        Fees nse · fees-2026-11-23
+        Fees plan · fees-2026-11-23
+        Fees compat · fees-2026-11-23
+        Doubts
+        ");
+        assert!(text.contains("2025-10-14  regular  10:00-15:30              NSE_EQ|INE155A01022"));
+    }
+
+    #[test]
+    fn tables_fit_the_terminal() {
+        let text = human(&Market::embedded().unwrap(), Some(80));
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest.is_some_and(|widest| widest <= 80), "{text}");
+    }
+
+    #[test]
+    fn json_has_every_section() {
+        let market = Market::embedded().unwrap();
+        let json = json(&market);
+        let lengths = ["instruments", "actions", "fees", "doubts"]
+            .map(|name| json[name].as_array().map_or(0, Vec::len));
+        let Market { instruments, actions, fees, doubts, .. } = &market;
+        assert_eq!(lengths, [instruments.len(), actions.len(), fees.len(), doubts.len()]);
+        assert_eq!(
+            json["calendar"]["years"][1],
+            json!({ "year": 2024, "sessions": 249, "special": 4 })
+        );
     }
 }

@@ -250,3 +250,194 @@ fn setting(text: &mut String, name: &str, value: &str, is_given: bool, about: &s
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(text, "{line}").expect("a String takes everything");
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::config::{ExecutionProfile, Profile};
+    use crate::domain::money::{Cash, Qty};
+
+    fn shown(text: &str) -> String {
+        let (market, replays) = (Market::embedded().unwrap(), Path::new("replays"));
+        let case = Case::parse(text, "x", &replays.join("x")).unwrap();
+        Shown::new(Some(case), replays, &market).unwrap().human()
+    }
+
+    const CASE: &str = "data = 'data'\nfrom = '2024-09'\nto = '2024-10'\nwarmup_sessions = 22\n\
+        execution.daily_loss_max = 800\n[[symbols]]\nkey = 'NSE_EQ|INE155A01022'\n\
+        label = 'Tata \"Power\"'";
+
+    #[test]
+    fn a_case_is_shown_with_what_it_says_and_what_it_leaves_out() {
+        insta::assert_snapshot!(shown(CASE), @r#"
+        # Case x, configuration dad0384f76f0
+        data = "data"                 # case     the history's folder, seen from the case's
+        from = "2024-09-01"           # case     first day
+        to = "2024-10-31"             # case     last day, inclusive
+        warmup_sessions = 22          # case     trading days before, for the indicators
+        fees = "nse"                  # default  fee schedule, see below
+
+        [[symbols]]
+        key = "NSE_EQ|INE155A01022"
+        label = 'Tata "Power"'
+
+        [strategy]
+        id = "pixityAI_meta"          # default  identifier, part of every signal's id
+        profile = "causal"            # default  rules that make signals
+        bar_minutes = 15              # default  minutes in one strategy bar
+        swing_period = 5              # default  bars on either side of a swing point
+        reversion_k = 2.0             # default  width of the reversion band, in ATRs
+        adx_gate = 25.0               # default  reversion needs an ADX below this
+        first_bar = 50                # default  first bar that may signal, from 0, warm-up included
+        time_stop_bars = 12           # default  bars after which a position is closed
+        risk_per_trade = 500          # default  rupees at risk in one signal: quantity = this / ATR
+        leverage = 5                  # default  times the capital that positions may be worth
+
+        [execution]
+        profile = "honest"            # default  rules that turn signals into fills
+        slippage_ticks = 1            # default  ticks that market and stop fills are worse (honest)
+        entry_cutoff_minutes = 30     # default  minutes before the session's end without entry (honest)
+        flatten_minutes = 15          # default  minutes before the session's end to be flat (honest)
+        cooldown_bars = 3             # default  bars from an exit to the next entry, both included (honest)
+        enter_on_incomplete = false   # default  whether a bar with missing minutes may enter (honest)
+        trades_max = 100              # default  entries in a day (honest), fills in a run (compat)
+        capital = 100000              # default  rupees at the start, the base of sizing
+        daily_loss_max = 800          # case     rupees lost that stop the day (honest) or the run (compat)
+        position_max = 100000         # default  shares in the largest position (compat)
+
+        # Charges of an order by nse (fees-2026-11-23) from 2024-09-01 to 2024-10-31:
+        # from        brokerage          STT           transaction  IPFT      SEBI      stamp        GST
+        # 2024-04-01  ₹ 20.00 or 0.05 %  0.025 % sell  0.00322 %    0.0001 %  0.0001 %  0.003 % buy  18 % + IPFT
+        # 2024-10-01  ₹ 20.00 or 0.05 %  0.025 % sell  0.00297 %    0.0001 %  0.0001 %  0.003 % buy  18 % + IPFT
+        "#);
+    }
+
+    #[test]
+    fn the_defaults_are_shown_with_all_charges() {
+        let market = Market::embedded().unwrap();
+        let text = Shown::new(None, Path::new("replays"), &market).unwrap().human();
+        let lines: Vec<&str> = text.lines().collect();
+        let ends = [&lines[..4], &lines[lines.len() - 6..]].concat();
+        insta::assert_snapshot!(ends.join("\n"), @r#"
+        # The defaults, configuration 5ab52875ced4. A case adds
+        # data, from, to, warmup_sessions and [[symbols]].
+        fees = "nse"                  # default  fee schedule, see below
+
+        # Charges of an order by nse (fees-2026-11-23):
+        # from        brokerage          STT           transaction  IPFT      SEBI      stamp        GST
+        # 2020-07-01  ₹ 20.00 or 0.05 %  0.025 % sell  0.00345 %    0 %       0.0001 %  0.003 % buy  18 % + IPFT
+        # 2023-04-01  ₹ 20.00 or 0.05 %  0.025 % sell  0.00325 %    0.0001 %  0.0001 %  0.003 % buy  18 % + IPFT
+        # 2024-04-01  ₹ 20.00 or 0.05 %  0.025 % sell  0.00322 %    0.0001 %  0.0001 %  0.003 % buy  18 % + IPFT
+        # 2024-10-01  ₹ 20.00 or 0.05 %  0.025 % sell  0.00297 %    0.0001 %  0.0001 %  0.003 % buy  18 % + IPFT
+        "#);
+        assert!(!text.contains("# case"), "{text}");
+    }
+
+    #[test]
+    fn the_hash_knows_what_decides_and_nothing_else() {
+        let (market, replays) = (Market::embedded().unwrap(), Path::new("replays"));
+        let hash = |from: &str, to: &str| {
+            assert!(CASE.contains(from), "{from}");
+            let case = Case::parse(&CASE.replace(from, to), "x", &replays.join("x")).unwrap();
+            Shown::new(Some(case), replays, &market).unwrap().hash()
+        };
+        let own = hash("data", "data");
+        assert_eq!(own, hash("data = 'data'", "data = 'elsewhere'"));
+        assert_eq!(own, hash("label = 'Tata \"Power\"'", ""));
+        assert_eq!(own, hash("execution.", "strategy.leverage = 5\nexecution."));
+        for (from, to) in [
+            ("800", "801"),
+            ("2024-10", "2024-11"),
+            ("22", "21"),
+            ("INE155A01022", "INE118H01025"),
+            ("execution.", "fees = 'plan'\nexecution."),
+        ] {
+            assert_ne!(own, hash(from, to), "{to}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_fee_schedule_is_named() {
+        let (market, replays) = (Market::embedded().unwrap(), Path::new("replays"));
+        let text = CASE.replace("execution.", "fees = 'none'\nexecution.");
+        let case = Case::parse(&text, "x", &replays.join("x")).unwrap();
+        let failure = Shown::new(Some(case), replays, &market).err().unwrap();
+        insta::assert_snapshot!(failure, @"
+        error: there is no fee schedule 'none'
+           = there are nse, plan, compat
+        ");
+    }
+
+    #[test]
+    fn json_says_the_same() {
+        let (market, replays) = (Market::embedded().unwrap(), Path::new("replays"));
+        let case = Case::parse(CASE, "x", &replays.join("x")).unwrap();
+        let shown = Shown::new(Some(case), replays, &market).unwrap();
+        let json = shown.json();
+        assert_eq!(json["hash"], shown.hash());
+        assert_eq!(json["given"], json!(["execution.daily_loss_max"]));
+        assert_eq!(json["execution"]["daily_loss_max"], 800);
+        assert_eq!(json["strategy"]["reversion_k"], 2.0);
+        assert_eq!(json["strategy"]["profile"], "causal");
+        assert_eq!(json["symbols"][0]["label"], "Tata \"Power\"");
+        assert_eq!(json["fees"]["periods"][1]["transaction"], "0.00297 %");
+    }
+
+    prop_compose! {
+        fn strategies()(
+            id in "[A-Za-z0-9_.-]{1,64}",
+            swing_period in 1_u32..=100,
+            reversion_k in 1e-9..=100.0,
+            adx_gate in 1e-9..=100.0,
+            first_bar in 1_u32..=100_000,
+            time_stop_bars in 1_u32..=10_000,
+            risk_per_trade in (1_i64..=1_000_000_000).prop_map(Cash::from_rupees),
+            leverage in 1_u32..=100,
+        ) -> StrategyConfig {
+            let (profile, bar_minutes) = (Profile::Causal, 15);
+            StrategyConfig {
+                id, profile, bar_minutes, swing_period, reversion_k, adx_gate, first_bar,
+                time_stop_bars, risk_per_trade, leverage,
+            }
+        }
+    }
+
+    prop_compose! {
+        fn executions()(
+            profile in prop::sample::select(ExecutionProfile::ALL),
+            slippage_ticks in 0_u32..=1_000,
+            (entry_cutoff_minutes, flatten_minutes) in (0_u32..=375, 0_u32..=375),
+            cooldown_bars in 0_u32..=10_000,
+            enter_on_incomplete: bool,
+            trades_max in 1_u32..=1_000_000,
+            capital in (1_i64..=1_000_000_000).prop_map(Cash::from_rupees),
+            daily_loss_max in (1_i64..=1_000_000_000).prop_map(Cash::from_rupees),
+            position_max in (1_i64..=1_000_000).prop_map(Qty),
+        ) -> ExecutionConfig {
+            ExecutionConfig {
+                profile, slippage_ticks, entry_cutoff_minutes, flatten_minutes, cooldown_bars,
+                enter_on_incomplete, trades_max, capital, daily_loss_max, position_max,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_can_be_pasted(
+            strategy in strategies(),
+            execution in executions(),
+            label in prop::option::of("\\PC{0,20}[a-z'\"\\\\]"),
+        ) {
+            let (market, replays) = (Market::embedded().unwrap(), Path::new("replays"));
+            let folder = replays.join("x");
+            let mut case = Case::parse(CASE, "x", &folder).unwrap();
+            (case.strategy, case.execution, case.symbols[0].label) = (strategy, execution, label);
+            let text = Shown::new(Some(case.clone()), replays, &market).unwrap().human();
+            let mut again = Case::parse(&text, "x", &folder).unwrap();
+            again.given.clone_from(&case.given);
+            prop_assert_eq!(again, case);
+        }
+    }
+}
