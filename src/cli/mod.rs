@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod exit;
 pub mod failure;
 pub mod golden;
+pub mod journal;
 pub mod prepare;
 pub mod replay;
 pub mod terminal;
@@ -44,6 +45,8 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Take stock of the goldens, review them, accept a new one
     Golden(golden::GoldenArgs),
+    /// Look into a run's journal
+    Journal(journal::JournalArgs),
     /// Show the settings of a case, look for mistakes in cases, list the built-in market facts
     Config(config::ConfigArgs),
     /// Check the surroundings: market facts, terminal, cases, goldens, runs
@@ -77,6 +80,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
                 prepare::CaseBench { market: prepare::market()?, replays: args.replays.clone() };
             golden::run(&args, &bench)
         }
+        Command::Journal(args) => journal::run(args),
         Command::Config(args) => config::run(&args, &prepare::market()?),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => {

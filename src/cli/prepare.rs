@@ -9,7 +9,6 @@ use crate::driver::case::{self, Case, CaseError, Symbol};
 use crate::driver::plan::PlanError;
 use crate::driver::replay::{PrepareError, Replay, ReplayError};
 use crate::golden::book::{Book, Collector};
-use crate::journal::error::JournalError;
 use crate::journal::reader::Reader;
 use crate::sources::market::Market;
 use crate::sources::store::Store;
@@ -45,7 +44,8 @@ pub fn label_warning(symbol: &Symbol, market: &Market, on: Date) -> Option<Strin
         format!("\n   = {label} is {} ({}, {})", meant.key, meant.name, meant.symbol)
     });
     Some(format!(
-        "warning: {} is not {label} but {} ({})\n   = the instrument master says so for {on}{meant}\n  \
+        "warning: {} is not {label} but {} ({})\n   \
+         = the instrument master says so for {on}{meant}\n  \
          help: carrying on as {}; correct the label or the key",
         truth.key, truth.name, truth.symbol, truth.symbol
     ))
@@ -184,10 +184,9 @@ impl Bench for CaseBench {
 /// # Errors
 /// When there is no journal, or it is damaged.
 pub fn book_of_run(dir: &Path) -> Result<Book, Failure> {
-    let damaged = |error: JournalError| journal_failure(&error);
-    let mut reader = Reader::open(dir).map_err(damaged)?;
+    let mut reader = Reader::open(dir).map_err(Failure::from)?;
     let mut collector = None;
-    while let Some(record) = reader.next_record().map_err(damaged)? {
+    while let Some(record) = reader.next_record().map_err(Failure::from)? {
         match (&record.event, &mut collector) {
             (Event::Input(Input::RunStarted(run)), None) => collector = Some(Collector::new(run)),
             (Event::Input(input), Some(collector)) => collector.input(input),
@@ -197,9 +196,4 @@ pub fn book_of_run(dir: &Path) -> Result<Book, Failure> {
     }
     let empty = || Failure::new(Exit::Damaged, "the journal holds no run").at(dir.display());
     Ok(collector.ok_or_else(empty)?.finish())
-}
-
-/// Words for a journal that cannot be read.
-pub fn journal_failure(error: &JournalError) -> Failure {
-    Failure::new(Exit::Damaged, "failed to read the journal").because(chain(error))
 }

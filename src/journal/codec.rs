@@ -67,7 +67,19 @@ impl Sink for Tail<'_> {
     }
 }
 
+/// Bytes that hold every payload of fixed size.
+const FIXED_MAX: usize = 128;
+
+/// For payloads of fixed size: encoded on the stack, then appended at once.
 #[inline]
+fn put_fixed<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    let mut bytes = [0; FIXED_MAX];
+    let len = bincode::serde::encode_into_slice(value, &mut bytes, CONFIG)
+        .map_err(|error| CodecError::Layout(error.to_string()))?;
+    out.extend_from_slice(&bytes[..len]);
+    Ok(())
+}
+
 fn put<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
     let start = out.len();
     bincode::serde::encode_into_writer(value, Tail(out), CONFIG)
@@ -95,11 +107,11 @@ fn get<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
 pub fn encode_input(input: &Input, out: &mut Vec<u8>) -> Result<(), CodecError> {
     match input {
         Input::RunStarted(run) => encode_run_started(run, out),
-        Input::Bar(bar) => check_bar(bar).and_then(|()| put(bar, out)),
-        Input::Tick(tick) => check_tick(tick).and_then(|()| put(tick, out)),
-        Input::Watermark(time) => put(time, out),
-        Input::Command(command) => put(command, out),
-        Input::RunEnded(end) => put(end, out),
+        Input::Bar(bar) => check_bar(bar).and_then(|()| put_fixed(bar, out)),
+        Input::Tick(tick) => check_tick(tick).and_then(|()| put_fixed(tick, out)),
+        Input::Watermark(time) => put_fixed(time, out),
+        Input::Command(command) => put_fixed(command, out),
+        Input::RunEnded(end) => put_fixed(end, out),
     }
 }
 
@@ -118,16 +130,16 @@ pub fn encode_run_started(run: &RunStarted, out: &mut Vec<u8>) -> Result<(), Cod
 #[inline]
 pub fn encode_output(output: &Output, out: &mut Vec<u8>) -> Result<(), CodecError> {
     match output {
-        Output::Bar1m(bar) => put(bar, out),
-        Output::Bar15m(bar) => put(bar, out),
-        Output::Indicators(row) => check_indicators(row).and_then(|()| put(row, out)),
+        Output::Bar1m(bar) => put_fixed(bar, out),
+        Output::Bar15m(bar) => put_fixed(bar, out),
+        Output::Indicators(row) => check_indicators(row).and_then(|()| put_fixed(row, out)),
         Output::Signal(signal) => check_signal(signal).and_then(|()| put(&**signal, out)),
-        Output::Order(order) => put(order, out),
-        Output::Rejection(rejection) => put(rejection, out),
-        Output::Fill(fill) => put(fill, out),
-        Output::Position(position) => put(position, out),
-        Output::Halt(halt) => put(halt, out),
-        Output::SessionEnded(session) => put(session, out),
+        Output::Order(order) => put_fixed(order, out),
+        Output::Rejection(rejection) => put_fixed(rejection, out),
+        Output::Fill(fill) => put_fixed(fill, out),
+        Output::Position(position) => put_fixed(position, out),
+        Output::Halt(halt) => put_fixed(halt, out),
+        Output::SessionEnded(session) => put_fixed(session, out),
     }
 }
 
@@ -259,8 +271,10 @@ mod tests {
         }
     }
 
+    /// Hexadecimal, 40 bytes a line.
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        let row = |row: &[u8]| row.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        bytes.chunks(40).map(row).collect::<Vec<_>>().join("\n")
     }
 
     /// What is on disks today must be readable for ever: a change here needs a new version.
@@ -272,13 +286,67 @@ mod tests {
             let version = kind.schema().version;
             golden.insert(
                 (kind, version),
-                format!("{} {version} {}", kind.schema().word, hex(&bytes)),
+                format!("{} {version}\n{}", kind.schema().word, hex(&bytes)),
             );
             assert_eq!(decode(kind, &bytes, &mut Vec::new()), Ok(event));
         }
         assert_eq!(golden.len(), REGISTRY.len());
         let lines: Vec<String> = golden.into_values().collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        run-started 1
+        010000000e000000000000006c6f636b7374657020302e312e300d00000000000000706978697479
+        41495f6d657461010f0000000500000000000000000000400000000000003940320000000c000000
+        404b4c00000000000500000001010000001e0000000f00000003000000006400000000ca9a3b0000
+        000080f0fa0200000000a08601000000000003000000000000006e73650100000000000000310100
+        0000000000001d4e0000400d03000000000088130000000000000000000000000000c40900000000
+        0000290100000000000001000000000000000a000000000000002c01000000000000000000000000
+        000040771b0000000000010100da79645a230600010000000000000013000000000000004e53455f
+        45517c494e453135354130313032320c00000000000000494e453135354130313032320100000000
+        0000000b4d0000000a00000000000000544154414d4f544f52530b0000000000000054617461204d
+        6f746f7273f40100000000000001000000010600000000000000323032342e310100000000000000
+        1d4e000001010000000000000000874f256223060000486a6267230600010000000000000000874f
+        2562230600005fc52c67230600010000000000000013000000000000004e53455f45517c494e4531
+        3138483031303235010000000000000000423ec66223060000486a62672306000100000000000000
+        1100000000000000612f323032342d31302e70617271756574040000000000000030306666
+        bar 1
+        000000874f256223060068b2940000000000c0cd940000000000c8a2940000000000f0c594000000
+        0000a647000000000000
+        tick 1
+        0000c056ba25622306005cb49400000000001900000000000000
+        watermark 1
+        0070f45a62230600
+        command 1
+        00c9d1c96223060003
+        run-ended 1
+        00486a626723060001
+        bar-1m 1
+        000000874f256223060068b2940000000000c0cd940000000000c8a2940000000000f0c594000000
+        0000a647000000000000
+        bar-15m 1
+        000000874f25622306000070f45a6223060068b2940000000000c0cd940000000000c8a294000000
+        0000f0c5940000000000a6470000000000000e0000000f000000
+        indicators 1
+        000000874f25622306000000000000728e400000000000518e40000000000000f87f000000000080
+        31409a99999999758e40000000000000e0bf01408995000000000000
+        signal 1
+        000000874f25622306000070f45a622306000202f0c5940000000000660000000000000058859500
+        0000000020479300000000009a99999999991340613255302aa9333ffca9f1d24d62503f7b14ae47
+        e17a743f0000000000803140000000000000e0bf03000000000000000000000000001e4000000000
+        0000d03f0000000000000000
+        order 1
+        00000070f45a622306000266000000000000000100874f25622306000202
+        rejection 1
+        000000bce31a6723060008
+        fill 1
+        100000000000000004000000000000f7875e62230600026600000000000000fcc3940000000000a2
+        e20600000000000100874f25622306000202
+        position 1
+        00009affffffffffffff98e9b9c4ffffffff0000000000000000c6fdd97600000000
+        halt 1
+        00df0163652306000a70e804fdffffffff
+        session-ended 1
+        1d4e0000bc29edffffffffff44c50d0000000000782e7a3b00000000
+        ");
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! | 10 | 2 | version of the kind's payload |
 //! | 12 | 4 | CRC-32C of bytes 0–11 and 16–end, padding included, seeded with the segment's salt |
 //! | 16 | 8 | number of the input |
-//! | 24 | 8 | inputs: time of receipt, ns; outputs: index u32, cause u32; control frames: a number |
+//! | 24 | 8 | inputs: time of receipt, ns; outputs: index u32, cause u32; control: a number |
 //! | 32 | n | payload, padded with zeros to 8 bytes |
 //!
 //! All integers are little-endian.
@@ -313,7 +313,14 @@ mod tests {
             .chunks(8)
             .map(|row| row.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
             .collect();
-        insta::assert_snapshot!(hex.join("\n"), @"");
+        insta::assert_snapshot!(hex.join("\n"), @r"
+        4556463109000000
+        070101008696e066
+        1100000000000000
+        0200000001000000
+        7061796c6f616421
+        2b00000000000000
+        ");
     }
 
     #[test]

@@ -168,7 +168,7 @@ pub fn list(path: &Path) -> Result<Vec<SegmentFile>, JournalError> {
         };
         files.push(SegmentFile { segment_no, first_seq, path, bytes });
     }
-    files.sort_by(|a, b| (a.segment_no, a.first_seq).cmp(&(b.segment_no, b.first_seq)));
+    files.sort_by_key(|file| (file.segment_no, file.first_seq));
     if files.is_empty() {
         return Err(JournalError::Absent { path: path.into() });
     }

@@ -1,8 +1,8 @@
 //! Writes a journal, or only its digest. One call per record; the payload is encoded once, and its
 //! bytes serve the frame and the digest.
 //!
-//! Nothing is synced before [`Writer::seal`]. That is right for a replay, which can be repeated: its
-//! caller writes into a new directory and renames that once the journal is sealed. A writer that is
+//! Nothing is synced before [`Writer::seal`]. That is right for a replay, which can be repeated: it
+//! is written into a new directory, which is renamed once the journal is sealed. A writer that is
 //! dropped leaves a journal without a seal, which readers report as ended early.
 
 use std::fs::{self, File, OpenOptions};
@@ -15,7 +15,7 @@ use super::codec::{self, CodecError};
 use super::digest::{Digest, RunDigest};
 use super::error::{JournalError, Refusal, io};
 use super::frame::{self, Commit, HEAD_BYTES, Head, Seal};
-use super::record::{Kind, Order, registry_hash};
+use super::record::{Kind, Numbering, registry_hash};
 use super::segment::{Header, RunId, file_name};
 
 /// What makes a journal's files its own.
@@ -88,7 +88,7 @@ pub struct Sealed {
 
 /// Takes the records of one run, in order.
 pub struct Writer {
-    order: Order,
+    numbering: Numbering,
     digest: RunDigest,
     records: u64,
     /// Frames of the open batch; without a journal only the record at hand.
@@ -125,7 +125,13 @@ impl Writer {
     fn new(log: Option<Log>) -> Writer {
         let room = if log.is_some() { 2 * Limits::default().batch_bytes } else { 4_096 };
         let frames = Vec::with_capacity(room);
-        Writer { order: Order::default(), digest: RunDigest::new(), records: 0, frames, log }
+        Writer {
+            numbering: Numbering::default(),
+            digest: RunDigest::new(),
+            records: 0,
+            frames,
+            log,
+        }
     }
 
     /// Takes an input. `received_ns` is when it was received, 0 where that was not observed.
@@ -168,7 +174,7 @@ impl Writer {
     pub fn seal(mut self) -> Result<Sealed, JournalError> {
         let mut sealed = Sealed {
             records: self.records,
-            inputs: self.order.next_seq(),
+            inputs: self.numbering.next_seq(),
             bytes: 0,
             digest: self.digest.value(),
             chain: Digest::default(),
@@ -193,8 +199,8 @@ impl Writer {
         encode: impl FnOnce(&mut Vec<u8>) -> Result<(), CodecError>,
     ) -> Result<(), JournalError> {
         let (number, version) = (kind.number(), kind.schema().version);
-        let mut order = self.order;
-        order.admit(number, id, cause).map_err(|error| refused(id, error))?;
+        let mut numbering = self.numbering;
+        numbering.admit(number, id, cause).map_err(|error| refused(id, error))?;
         if self.log.is_none() {
             self.frames.clear();
         }
@@ -214,7 +220,7 @@ impl Writer {
             frame::close_frame(&mut self.frames, start, head, log.seed);
             log.batch_records += 1;
         }
-        self.order = order;
+        self.numbering = numbering;
         self.records += 1;
         Ok(())
     }
@@ -222,7 +228,7 @@ impl Writer {
     #[cold]
     fn close_batch(&mut self) -> Result<(), JournalError> {
         let Some(log) = &mut self.log else { return Ok(()) };
-        let inputs = self.order.next_seq();
+        let inputs = self.numbering.next_seq();
         log.commit(&mut self.frames, inputs)?;
         if log.segment_is_full() {
             let (records, digest, chain) = (self.records, self.digest.value(), log.chain);
@@ -495,7 +501,11 @@ mod tests {
             writer.input(1, 0, &Input::RunStarted(Box::new(samples::run()))),
         ];
         let messages: Vec<_> = refused.map(|result| result.unwrap_err().to_string()).into();
-        insta::assert_snapshot!(messages.join("\n"), @"");
+        insta::assert_snapshot!(messages.join("\n"), @r"
+        record 1 cannot be written: a bar or tick that cannot be: volume-out-of-range
+        record 2 cannot be written: expected input 1 but found 2
+        record 1 cannot be written: the first record must be run-started, and no other may be
+        ");
         assert_eq!(writer.digest(), before);
         writer.input(1, 0, &Input::Bar(samples::bar())).unwrap();
         writer.seal().unwrap();
@@ -536,6 +546,6 @@ mod tests {
         let other = RunStarted { build: "lockstep 0.1.1".into(), ..run };
         assert_ne!(Identity::of_replay(&other).unwrap().run_id, identity.run_id);
         assert_ne!(identity.salt(0), identity.salt(1));
-        insta::assert_snapshot!(identity.run_id, @"");
+        insta::assert_snapshot!(identity.run_id, @"1bb7624c7156d83117da6e385cf8a8d3");
     }
 }

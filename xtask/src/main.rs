@@ -1,1 +1,110 @@
-fn main() {}
+//! The project's scripts as one program, `cargo xtask <command>`: one command per file. It knows
+//! Lockstep only through its command line, so it compiles in seconds.
+
+mod bench;
+mod ci;
+mod determinism;
+mod golden;
+mod process;
+mod replay;
+mod sample;
+mod tidy;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use process::Stop;
+
+/// Builds, checks and runs Lockstep.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build the release and run `lockstep replay` with these arguments.
+    #[command(disable_help_flag = true)]
+    Replay {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Make the sample's data again.
+    Sample {
+        /// What the random numbers start from.
+        #[arg(long, default_value_t = sample::SEED)]
+        seed: u64,
+        /// Only compare with the data that is committed.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Work with the accepted outputs.
+    #[command(subcommand)]
+    Golden(Golden),
+    /// Run the sample under every build, thread count and time zone, and compare the digests.
+    Determinism,
+    /// Run the benchmark with these arguments.
+    #[command(disable_help_flag = true)]
+    Bench {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Check the style that a machine can check.
+    Tidy,
+    /// Everything that a submission has to pass, in order.
+    Ci,
+}
+
+#[derive(Debug, Subcommand)]
+enum Golden {
+    /// Replay every case and compare it with its golden.
+    Check,
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().command {
+        Command::Replay { args } => replay::run(&args),
+        Command::Sample { seed, check: false } => sample::write(seed),
+        Command::Sample { seed, check: true } => sample::check(seed),
+        Command::Golden(Golden::Check) => golden::check(),
+        Command::Determinism => determinism::run(),
+        Command::Bench { args } => bench::run(&args),
+        Command::Tidy => tidy::run(),
+        Command::Ci => ci::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stop { exit, why }) => {
+            eprintln!("xtask: {why}");
+            ExitCode::from(exit)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_argument_after_replay_is_passed_on() {
+        let typed = ["xtask", "replay", "--from", "2024-10", "--help", "-v", "--", "x"];
+        let Command::Replay { args } = Args::try_parse_from(typed).unwrap().command else {
+            panic!("not a replay");
+        };
+        assert_eq!(args, ["--from", "2024-10", "--help", "-v", "--", "x"]);
+    }
+
+    #[test]
+    fn the_sample_has_a_seed_of_its_own() {
+        let Command::Sample { seed, check } =
+            Args::try_parse_from(["xtask", "sample", "--check"]).unwrap().command
+        else {
+            panic!("not a sample");
+        };
+        assert_eq!((seed, check), (sample::SEED, true));
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{CHARGES, charges, charges_json, table};
+use super::{charges, charges_json, table};
 use crate::domain::session::{Session, SessionKind};
 use crate::domain::time::Window;
 use crate::sources::market::{ActionKind, Market};
@@ -13,42 +13,32 @@ use crate::sources::market::{ActionKind, Market};
 pub(super) fn human(market: &Market, width: Option<u16>) -> String {
     let calendar = &market.calendar;
     let mut text = String::new();
-    let mut section = |title: String, header: &[&str], rows: Vec<Vec<String>>| {
-        let mut table = table(header, width);
-        table.add_rows(rows);
+    let mut section = |title: String, table: String| {
         let gap = if text.is_empty() { "" } else { "\n" };
-        writeln!(text, "{gap}{title}\n{}", table.trim_fmt()).expect("a String takes everything");
+        writeln!(text, "{gap}{title}\n{table}").expect("a String takes everything");
     };
-    section(
-        format!("Calendar of {} · {}", calendar.exchange, calendar.version),
-        &["year", "sessions", "regular", "special"],
-        years(market).map(|year| year.row()).collect(),
-    );
-    section(
-        "Special sessions".to_owned(),
-        &["date", "kind", "hours", "of"],
-        specials(market)
-            .map(|it| vec![it.date, it.kind.to_owned(), it.hours.join(" "), it.of])
-            .collect(),
-    );
-    section("Instruments".to_owned(), &LISTING, listings(market));
-    let actions = market.actions.iter().map(|action| {
-        let (to, from) = action.price_ratio;
-        let kind = kind_of(action.kind).to_owned();
-        vec![action.ex_date.to_string(), kind, format!("{to}/{from}"), action.key.clone()]
+    let title = format!("Calendar of {} · {}", calendar.exchange, calendar.version);
+    let rows = years(market).map(|year| year.row());
+    section(title, table(&["year", "sessions", "regular", "special"], rows, 0, width));
+    let rows = specials(market).map(|it| [it.date, it.kind.to_owned(), it.hours.join(" "), it.of]);
+    let header = ["date", "kind", "hours", "of"];
+    section("Special sessions".to_owned(), table(&header, rows, 2, width));
+    let header = ["key", "symbol", "name", "tick", "from", "to"];
+    section("Instruments".to_owned(), table(&header, listings(market), 2, width));
+    let rows = market.actions.iter().map(|action| {
+        let (after, before) = action.price_ratio;
+        let (date, ratio) = (action.ex_date.to_string(), format!("{after}/{before}"));
+        [date, kind_of(action.kind).to_owned(), ratio, action.key.clone()]
     });
-    section(
-        "Corporate actions".to_owned(),
-        &["ex date", "kind", "price ratio", "key"],
-        actions.collect(),
-    );
+    let header = ["ex date", "kind", "price ratio", "key"];
+    section("Corporate actions".to_owned(), table(&header, rows, 1, width));
     for fees in &market.fees {
-        let rows = fees.periods.iter().map(|period| charges(period).to_vec());
-        section(format!("Fees {} · {}", fees.name, fees.version), &CHARGES, rows.collect());
+        let periods: Vec<_> = fees.periods.iter().collect();
+        section(format!("Fees {} · {}", fees.name, fees.version), charges(&periods, width));
     }
     let doubts = market.doubts.iter();
-    let doubts = doubts.map(|it| vec![it.from.to_string(), it.what.clone(), it.source.clone()]);
-    section("Doubts".to_owned(), &["from", "what", "source"], doubts.collect());
+    let rows = doubts.map(|it| [it.from.to_string(), it.what.clone(), it.source.clone()]);
+    section("Doubts".to_owned(), table(&["from", "what", "source"], rows, 2, width));
     text
 }
 
@@ -158,8 +148,6 @@ pub(in crate::cli) fn hours(window: &Window) -> String {
     format!("{open}-{close}")
 }
 
-const LISTING: [&str; 6] = ["key", "symbol", "name", "tick", "from", "to"];
-
 /// The key stands at the first listing only.
 fn listings(market: &Market) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
@@ -222,6 +210,9 @@ mod tests {
         let text = human(&Market::embedded().unwrap(), Some(80));
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest.is_some_and(|widest| widest <= 80), "{text}");
+        for whole in ["NSE_EQ|INE155A01022", "NSE_EQ|INE1TAE01010", "2020-07-01", "18 % + IPFT"] {
+            assert!(text.contains(whole), "{whole} is torn:\n{text}");
+        }
     }
 
     #[test]

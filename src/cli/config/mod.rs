@@ -11,7 +11,7 @@ mod show;
 
 use std::path::PathBuf;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
 
 use super::exit::Exit;
 use super::failure::Failure;
@@ -98,14 +98,24 @@ pub fn run(args: &ConfigArgs, facts: &Market) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// A table without lines that fits `width`, or is as wide as it must be.
-fn table(header: &[&str], width: Option<u16>) -> Table {
+/// A table without lines that fits `width`, or is as wide as it must be. Only the column `wrapping`
+/// may break lines, so that keys and dates stay whole.
+fn table<R: Into<Row>>(
+    header: &[&str],
+    rows: impl IntoIterator<Item = R>,
+    wrapping: usize,
+    width: Option<u16>,
+) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).force_no_tty().set_header(header);
+    table.load_style(presets::NOTHING).force_no_tty().set_header(header).add_rows(rows);
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        let columns = table.column_iter_mut().enumerate();
+        for (_, column) in columns.filter(|(place, _)| *place != wrapping) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
-    table
+    table.trim_fmt()
 }
 
 /// A rate in percent, with as many decimals as it needs: `0.00297 %`.
@@ -119,35 +129,45 @@ fn percent(rate: Rate) -> String {
     format!("{sign}{}{point}{decimals} %", parts / PER_PERCENT)
 }
 
-/// The columns of a table of charges.
-const CHARGES: [&str; 8] =
-    ["from", "brokerage", "STT", "transaction", "IPFT", "SEBI", "stamp", "GST"];
+/// The charges of an order as a table: a line each, a column for each period by its first day.
+fn charges(periods: &[&FeePeriod], width: Option<u16>) -> String {
+    let begins: Vec<String> = periods.iter().map(|period| period.from.to_string()).collect();
+    let header: Vec<&str> =
+        std::iter::once("from").chain(begins.iter().map(String::as_str)).collect();
+    let lines: [(&str, fn(&FeePeriod) -> String); 8] = [
+        ("brokerage", |period| format!("₹ {}", period.brokerage_flat)),
+        ("or, if less", |period| match period.brokerage_rate {
+            Rate::ONE => "-".to_owned(),
+            rate => percent(rate),
+        }),
+        ("STT", |period| by_side(period.stt_buy, period.stt_sell)),
+        ("transaction", |period| percent(period.transaction)),
+        ("IPFT", |period| percent(period.ipft)),
+        ("SEBI", |period| percent(period.sebi)),
+        ("stamp duty", |period| by_side(period.stamp_buy, period.stamp_sell)),
+        ("GST", gst),
+    ];
+    let rows = lines.iter().map(|(name, charge)| {
+        let charges = periods.iter().map(|period| charge(period));
+        std::iter::once((*name).to_owned()).chain(charges).collect::<Vec<String>>()
+    });
+    table(&header, rows, 0, width)
+}
 
-/// The charges of one period, in the order of [`CHARGES`].
-fn charges(period: &FeePeriod) -> [String; 8] {
-    let sides = |buy: Rate, sell: Rate| match (buy, sell) {
-        (Rate(0), Rate(0)) => "none".to_owned(),
+fn by_side(buy: Rate, sell: Rate) -> String {
+    match (buy, sell) {
+        (buy, sell) if buy == sell => percent(buy),
         (buy, Rate(0)) => format!("{} buy", percent(buy)),
         (Rate(0), sell) => format!("{} sell", percent(sell)),
-        (buy, sell) if buy == sell => percent(buy),
         (buy, sell) => format!("{} buy, {} sell", percent(buy), percent(sell)),
-    };
-    let brokerage = match period.brokerage_rate {
-        Rate::ONE => format!("₹ {}", period.brokerage_flat),
-        rate => format!("₹ {} or {}", period.brokerage_flat, percent(rate)),
-    };
+    }
+}
+
+/// The rate, and on what besides brokerage and transaction charge it is due.
+fn gst(period: &FeePeriod) -> String {
     let also = [(period.gst_on_ipft, " + IPFT"), (period.gst_on_sebi, " + SEBI")];
     let also: String = also.iter().filter(|(is_due, _)| *is_due).map(|(_, word)| *word).collect();
-    [
-        period.from.to_string(),
-        brokerage,
-        sides(period.stt_buy, period.stt_sell),
-        percent(period.transaction),
-        percent(period.ipft),
-        percent(period.sebi),
-        sides(period.stamp_buy, period.stamp_sell),
-        format!("{}{also}", percent(period.gst)),
-    ]
+    format!("{}{also}", percent(period.gst))
 }
 
 /// A period of charges as JSON: rupees and percent as text, exactly.

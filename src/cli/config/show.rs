@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::exit::Exit;
 use super::super::failure::Failure;
-use super::{CHARGES, charges, charges_json, table};
+use super::{charges, charges_json};
 use crate::domain::config::{ExecutionConfig, FeePeriod, FeeSchedule, StrategyConfig};
 use crate::driver::case::{Case, FEES, Symbol};
 use crate::driver::plan::DateRange;
@@ -166,9 +166,7 @@ impl<'a> Shown<'a> {
             None => String::new(),
         };
         line(text, format_args!("\n# Charges of an order by {name} ({version}){range}:"));
-        let mut table = table(&CHARGES, None);
-        table.add_rows(self.periods.iter().map(|period| charges(period)));
-        for row in table.trim_fmt().lines() {
+        for row in charges(&self.periods, None).lines() {
             line(text, format_args!("#{row}"));
         }
     }
@@ -308,9 +306,15 @@ mod tests {
         position_max = 100000         # default  shares in the largest position (compat)
 
         # Charges of an order by nse (fees-2026-11-23) from 2024-09-01 to 2024-10-31:
-        # from        brokerage          STT           transaction  IPFT      SEBI      stamp        GST
-        # 2024-04-01  ₹ 20.00 or 0.05 %  0.025 % sell  0.00322 %    0.0001 %  0.0001 %  0.003 % buy  18 % + IPFT
-        # 2024-10-01  ₹ 20.00 or 0.05 %  0.025 % sell  0.00297 %    0.0001 %  0.0001 %  0.003 % buy  18 % + IPFT
+        # from         2024-04-01    2024-10-01
+        # brokerage    ₹ 20.00       ₹ 20.00
+        # or, if less  0.05 %        0.05 %
+        # STT          0.025 % sell  0.025 % sell
+        # transaction  0.00322 %     0.00297 %
+        # IPFT         0.0001 %      0.0001 %
+        # SEBI         0.0001 %      0.0001 %
+        # stamp duty   0.003 % buy   0.003 % buy
+        # GST          18 % + IPFT   18 % + IPFT
         "#);
     }
 
@@ -319,18 +323,22 @@ mod tests {
         let market = Market::embedded().unwrap();
         let text = Shown::new(None, Path::new("replays"), &market).unwrap().human();
         let lines: Vec<&str> = text.lines().collect();
-        let ends = [&lines[..4], &lines[lines.len() - 6..]].concat();
+        let ends = [&lines[..4], &lines[lines.len() - 10..]].concat();
         insta::assert_snapshot!(ends.join("\n"), @r#"
         # The defaults, configuration 5ab52875ced4. A case adds
         # data, from, to, warmup_sessions and [[symbols]].
         fees = "nse"                  # default  fee schedule, see below
 
         # Charges of an order by nse (fees-2026-11-23):
-        # from        brokerage          STT           transaction  IPFT      SEBI      stamp        GST
-        # 2020-07-01  ₹ 20.00 or 0.05 %  0.025 % sell  0.00345 %    0 %       0.0001 %  0.003 % buy  18 % + IPFT
-        # 2023-04-01  ₹ 20.00 or 0.05 %  0.025 % sell  0.00325 %    0.0001 %  0.0001 %  0.003 % buy  18 % + IPFT
-        # 2024-04-01  ₹ 20.00 or 0.05 %  0.025 % sell  0.00322 %    0.0001 %  0.0001 %  0.003 % buy  18 % + IPFT
-        # 2024-10-01  ₹ 20.00 or 0.05 %  0.025 % sell  0.00297 %    0.0001 %  0.0001 %  0.003 % buy  18 % + IPFT
+        # from         2020-07-01    2023-04-01    2024-04-01    2024-10-01
+        # brokerage    ₹ 20.00       ₹ 20.00       ₹ 20.00       ₹ 20.00
+        # or, if less  0.05 %        0.05 %        0.05 %        0.05 %
+        # STT          0.025 % sell  0.025 % sell  0.025 % sell  0.025 % sell
+        # transaction  0.00345 %     0.00325 %     0.00322 %     0.00297 %
+        # IPFT         0 %           0.0001 %      0.0001 %      0.0001 %
+        # SEBI         0.0001 %      0.0001 %      0.0001 %      0.0001 %
+        # stamp duty   0.003 % buy   0.003 % buy   0.003 % buy   0.003 % buy
+        # GST          18 % + IPFT   18 % + IPFT   18 % + IPFT   18 % + IPFT
         "#);
         assert!(!text.contains("# case"), "{text}");
     }

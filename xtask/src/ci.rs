@@ -1,0 +1,105 @@
+//! `cargo xtask ci`: everything that a submission has to pass, in order, up to the first step that
+//! fails.
+
+use std::time::{Duration, Instant};
+
+use crate::process::{self, Done, Stop};
+use crate::{determinism, golden, sample, tidy};
+
+/// A step's name and what it does.
+type Step = (&'static str, fn() -> Done);
+
+const STEPS: &[Step] = &[
+    ("format", || process::run(&mut process::cargo(["fmt", "--all", "--check"]))),
+    ("clippy", clippy),
+    ("tidy", tidy::run),
+    ("tests", tests),
+    ("sample", || sample::check(sample::SEED)),
+    ("golden", golden::check),
+    ("determinism", determinism::run),
+    ("replay", || process::run(process::program("make").arg("replay"))),
+];
+
+/// Runs every step and says how long each took.
+pub fn run() -> Done {
+    let mut times = Vec::new();
+    for (number, (name, step)) in STEPS.iter().enumerate() {
+        println!("\n=== {}/{} {name}", number + 1, STEPS.len());
+        let (done, time) = timed(*step);
+        println!("=== {name}: {:.1} s", time.as_secs_f64());
+        done.map_err(|stop| Stop { why: format!("{name}: {}", stop.why), ..stop })?;
+        times.push((name, time));
+    }
+    println!("\n=== all steps passed");
+    for (name, time) in times {
+        println!("{name:<12} {:>7.1} s", time.as_secs_f64());
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a step takes is for people to read")]
+fn timed(step: fn() -> Done) -> (Done, Duration) {
+    let start = Instant::now();
+    (step(), start.elapsed())
+}
+
+fn clippy() -> Done {
+    let args = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    process::run(&mut process::cargo(args))
+}
+
+/// The README's test command. That no test ran is a failure too.
+fn tests() -> Done {
+    let mut counts = Counts::default();
+    process::watch(process::program("make").arg("test"), |line| counts.add(line))?;
+    let Counts { passed, failed, ignored } = counts;
+    println!("tests: {passed} passed, {failed} failed, {ignored} skipped");
+    if passed == 0 {
+        return Err(Stop::from(String::from("no test ran")));
+    }
+    Ok(())
+}
+
+/// The sum over all test binaries.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+impl Counts {
+    /// Adds a closing line: `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        let words: Vec<&str> = result.split([' ', ';', '.']).collect();
+        for pair in words.windows(2) {
+            let count = pair[0].parse::<u64>().unwrap_or(0);
+            match pair[1] {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "ignored" => self.ignored += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_are_summed() {
+        let mut counts = Counts::default();
+        for line in [
+            "test a ... ok",
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; \
+             finished in 0.00s",
+            "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out",
+        ] {
+            counts.add(line);
+        }
+        assert_eq!(counts, Counts { passed: 14, failed: 1, ignored: 1 });
+    }
+}

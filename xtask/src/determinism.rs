@@ -1,0 +1,100 @@
+//! `cargo xtask determinism`: the same inputs give the same outputs, whatever the build, the number
+//! of threads and the time zone.
+
+use crate::process::{self, Build, Done, Stop};
+
+const THREADS: [&str; 2] = ["1", "8"];
+const ZONES: [&str; 3] = ["UTC", "Asia/Kolkata", "America/New_York"];
+
+/// One run and what came out.
+struct Run {
+    build: Build,
+    threads: &'static str,
+    zone: &'static str,
+    digest: String,
+}
+
+/// Replays the sample under every combination and compares the digests.
+pub fn run() -> Done {
+    for build in Build::ALL {
+        process::build(build)?;
+    }
+    println!("{:<8} {:>7} {:<17} digest", "build", "threads", "TZ");
+    let mut runs = Vec::new();
+    for build in Build::ALL {
+        for threads in THREADS {
+            for zone in ZONES {
+                let run = replay(build, threads, zone)?;
+                println!("{build:<8} {threads:>7} {zone:<17} {}", run.digest);
+                runs.push(run);
+            }
+        }
+    }
+    compare(&runs).map_err(Stop::from)?;
+    println!("determinism: {} runs, one digest", runs.len());
+    Ok(())
+}
+
+fn replay(build: Build, threads: &'static str, zone: &'static str) -> Result<Run, Stop> {
+    let args = ["replay", "--case", "sample", "--format", "json", "--threads", threads];
+    let json = process::output(process::lockstep(build, args).env("TZ", zone))?;
+    let digest = digest_of(&json)
+        .ok_or_else(|| format!("`lockstep {}` printed no \"digest\"", args.join(" ")))?;
+    Ok(Run { build, threads, zone, digest: digest.to_owned() })
+}
+
+/// The value of the first `"digest"` key, if it is a string with something in it.
+fn digest_of(json: &str) -> Option<&str> {
+    let keys = json.match_indices("\"digest\"");
+    let values = keys.filter_map(|(at, key)| json[at + key.len()..].trim_start().strip_prefix(':'));
+    let text = values.map(str::trim_start).next()?.strip_prefix('"')?;
+    text.split_once('"').map(|(digest, _)| digest).filter(|digest| !digest.is_empty())
+}
+
+/// Fails on the first run with another digest than the first run of all.
+fn compare(runs: &[Run]) -> Result<(), String> {
+    let first = runs.first().ok_or("no run, so nothing was compared")?;
+    match runs.iter().find(|run| run.digest != first.digest) {
+        None => Ok(()),
+        Some(run) => {
+            let Run { build, threads, zone, .. } = run;
+            Err(format!(
+                "not deterministic: {build} with {threads} threads in {zone} \
+                 differs from {} with {} threads in {}",
+                first.build, first.threads, first.zone
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_found_in_json_however_it_is_spaced() {
+        assert_eq!(digest_of(r#"{"bars":3,"digest":"ab12"}"#), Some("ab12"));
+        assert_eq!(digest_of("{\n  \"digest\" : \"ab12\",\n  \"x\": 1\n}"), Some("ab12"));
+        assert_eq!(digest_of(r#"{"name":"digest","digest":"ab12"}"#), Some("ab12"));
+    }
+
+    #[test]
+    fn no_digest_is_no_digest() {
+        for json in ["", "{}", r#"{"digest":null}"#, r#"{"digest":""}"#, r#"{"digest":"ab"#] {
+            assert_eq!(digest_of(json), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn the_run_that_differs_is_named() {
+        let run =
+            |build, zone, digest: &str| Run { build, threads: "8", zone, digest: digest.into() };
+        let same = [run(Build::Debug, "UTC", "a"), run(Build::Release, "UTC", "a")];
+        assert_eq!(compare(&same), Ok(()));
+        let differ = [run(Build::Debug, "UTC", "a"), run(Build::Release, "Asia/Kolkata", "b")];
+        let want = "not deterministic: release with 8 threads in Asia/Kolkata \
+                    differs from debug with 8 threads in UTC";
+        assert_eq!(compare(&differ), Err(String::from(want)));
+        assert_eq!(compare(&[]), Err(String::from("no run, so nothing was compared")));
+    }
+}

@@ -1,0 +1,10 @@
+//! `cargo xtask replay`: Lockstep as users run it, with everything passed through.
+
+use std::ffi::OsString;
+
+use crate::process::{self, Build, Done};
+
+/// Runs `lockstep replay` with `args`.
+pub fn run(args: &[OsString]) -> Done {
+    process::run(process::lockstep(Build::Release, ["replay"]).args(args))
+}
