@@ -409,8 +409,14 @@ mod tests {
         let names: BTreeSet<String> = all.iter().map(Setting::full_name).collect();
         let shown: Vec<String> = all.iter().map(Setting::shown).collect();
         let (strategy, execution) = shown.split_at(10);
-        insta::assert_snapshot!(strategy.join(" "), @r#""other-1.0" "causal" 15 3 1.5 30.0 1 16 1000 1"#);
-        insta::assert_snapshot!(execution.join(" "), @r#""compat" 0 375 0 0 true 1 1000000000 1 1000000"#);
+        insta::assert_snapshot!(
+            strategy.join(" "),
+            @r#""other-1.0" "causal" 15 3 1.5 30.0 1 16 1000 1"#
+        );
+        insta::assert_snapshot!(
+            execution.join(" "),
+            @r#""compat" 0 375 0 0 true 1 1000000000 1 1000000"#
+        );
         assert_eq!(case.given, names.into_iter().chain(["fees".to_owned()]).collect());
     }
 
