@@ -127,7 +127,10 @@ impl Replay {
 }
 
 /// Refuses a plan with a month that has sessions but no file.
-fn uncovered(
+///
+/// # Errors
+/// The first such month of `key`, or that its folder cannot be listed.
+pub fn uncovered(
     plan: &Plan,
     store: &Store,
     key: &str,
