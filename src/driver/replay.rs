@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::event::{Command, RunStarted};
+use crate::domain::event::{Command, DataHash, Event, Input, RunStarted};
+use crate::domain::tape::{Names, write_event};
 use crate::domain::time::Date;
 use crate::golden::book::Book;
 use crate::journal::writer::{Identity, Sealed, Writer};
@@ -81,10 +82,12 @@ impl Replay {
             uncovered(&plan, &store, key, request.range.first)?;
             hashes.extend(store.hashes(key, plan.range.first, plan.range.last)?);
         }
+        let end = plan.range.last.plus_days(1).start();
+        let mut commands = request.commands.clone();
+        commands.retain(|command| command.time < end);
+        hashes.extend(hash_of(&commands));
         let Plan { run, range } = plan.with_data(hashes);
-        let end = range.last.plus_days(1).start();
-        let commands = request.commands.iter().filter(|command| command.time < end);
-        Ok(Replay { run, range, commands: commands.copied().collect(), store })
+        Ok(Replay { run, range, commands, store })
     }
 
     /// Runs the core over the history. With a directory, its journal goes to `log` below that.
@@ -124,6 +127,15 @@ impl Replay {
     pub fn oracle(&self) -> Result<Book, ReplayError> {
         Ok(books::oracle(&self.run, &self.store, self.range, &self.commands)?)
     }
+}
+
+/// What stands for the commands among the data, so that a run with other commands has another name.
+fn hash_of(commands: &[Command]) -> Option<DataHash> {
+    let event = |command: &Command| Event::Input(Input::Command(*command));
+    let line = |command: &Command| write_event(&event(command), &Names::default()) + "\n";
+    let tape: String = commands.iter().map(line).collect();
+    let blake3 = blake3::hash(tape.as_bytes()).to_hex().to_string();
+    (!commands.is_empty()).then(|| DataHash { name: "commands".to_owned(), blake3 })
 }
 
 /// Refuses a plan with a month that has sessions but no file.
