@@ -3,8 +3,10 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+pub mod config;
 pub mod data;
 pub mod diff;
+pub mod doctor;
 pub mod exit;
 pub mod failure;
 pub mod golden;
@@ -45,6 +47,10 @@ enum Command {
     Golden(golden::GoldenArgs),
     /// Look into a run's journal
     Journal(journal::JournalArgs),
+    /// Show the settings of a case, look for mistakes in cases, list the built-in market facts
+    Config(config::ConfigArgs),
+    /// Check the surroundings: market facts, terminal, cases, goldens, runs
+    Doctor(doctor::DoctorArgs),
     /// Write a completion script for a shell to stdout
     Completions {
         /// The shell
@@ -75,6 +81,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
             golden::run(&args, &bench)
         }
         Command::Journal(args) => journal::run(args),
+        Command::Config(args) => config::run(&args, &prepare::market()?),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "lockstep", &mut script);

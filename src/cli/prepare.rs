@@ -32,22 +32,25 @@ pub fn market() -> Result<Market, Failure> {
 
 /// Says loudly on stderr when a key is not the company that the user takes it for.
 pub fn warn_of_label(symbol: &Symbol, market: &Market, on: Date) {
-    let Some(label) = &symbol.label else {
-        return;
-    };
-    let Some(found) = market.disagreement(&symbol.key, label, on) else {
-        return;
-    };
-    let truth = &found.truth;
-    say(format_args!(
-        "warning: {} is not {label} but {} ({})",
-        truth.key, truth.name, truth.symbol
-    ));
-    say(format_args!("   = the instrument master says so for {on}"));
-    if let Some(meant) = &found.meant {
-        say(format_args!("   = {label} is {} ({}, {})", meant.key, meant.name, meant.symbol));
+    if let Some(warning) = label_warning(symbol, market, on) {
+        say(warning);
     }
-    say(format_args!("  help: carrying on as {}; correct the label or the key", truth.symbol));
+}
+
+/// What is to be said when a key is not the company that the user takes it for.
+pub fn label_warning(symbol: &Symbol, market: &Market, on: Date) -> Option<String> {
+    let label = symbol.label.as_ref()?;
+    let found = market.disagreement(&symbol.key, label, on)?;
+    let truth = &found.truth;
+    let meant = found.meant.as_ref().map_or_else(String::new, |meant| {
+        format!("\n   = {label} is {} ({}, {})", meant.key, meant.name, meant.symbol)
+    });
+    Some(format!(
+        "warning: {} is not {label} but {} ({})\n   \
+         = the instrument master says so for {on}{meant}\n  \
+         help: carrying on as {}; correct the label or the key",
+        truth.key, truth.name, truth.symbol, truth.symbol
+    ))
 }
 
 /// The keys of all symbols in a history.
@@ -83,9 +86,10 @@ pub fn case_failure(error: CaseError, replays: &Path) -> Failure {
                 Failure::new(Exit::Io, "failed to read the case").at(path.display()).because(source)
             }
         },
-        CaseError::Parse { path, message } => Failure::new(Exit::Usage, "the case's file is wrong")
-            .at(path.display())
-            .because(message),
+        CaseError::Parse { path, faults } => {
+            let failure = Failure::new(Exit::Usage, "the case's file is wrong").at(path.display());
+            faults.iter().fold(failure, Failure::because)
+        }
     }
 }
 
@@ -108,7 +112,8 @@ pub fn failure(error: PrepareError, data: &Path) -> Failure {
     }
 }
 
-fn plan_failure(error: &PlanError) -> Failure {
+/// Words for a request that does not fit the market facts.
+pub fn plan_failure(error: &PlanError) -> Failure {
     let exit = match error {
         PlanError::NoSymbols | PlanError::NoSession(..) => Exit::Nothing,
         _ => Exit::Usage,

@@ -81,7 +81,7 @@ pub struct RunStarted {
     pub data: Vec<DataHash>,
 }
 
-/// A file that the inputs came from.
+/// A file that the inputs came from, or `commands` for what a case says about them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataHash {
     /// The file's path below the data directory, with `/`.

@@ -2,6 +2,7 @@
 //! the source that they hand in here, and nowhere else.
 //!
 //! - [`case`] a named replay, as its file says
+//! - [`settings`] what can be set in it, and to what
 //! - [`plan`] from what is asked to a run's first record
 //! - [`history`] the history store as a source
 //! - [`books`] the comparable facts of a case, by the core and by the oracle
@@ -12,6 +13,7 @@ pub mod case;
 pub mod history;
 pub mod plan;
 pub mod replay;
+pub mod settings;
 
 use crate::core::Core;
 use crate::domain::event::{EndReason, EventId, Input, RunEnded, RunStarted};

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::event::{Command, DataHash, RunStarted};
+use crate::domain::event::{Command, DataHash, Event, Input, RunStarted};
+use crate::domain::tape::{Names, write_event};
 use crate::domain::time::Date;
 use crate::golden::book::Book;
 use crate::journal::writer::{Identity, Sealed, Writer};
@@ -82,8 +83,8 @@ impl Replay {
             hashes.extend(store.hashes(key, plan.range.first, plan.range.last)?);
         }
         let end = plan.range.last.plus_days(1).start();
-        let commands = request.commands.iter().filter(|command| command.time < end);
-        let commands: Vec<Command> = commands.copied().collect();
+        let mut commands = request.commands.clone();
+        commands.retain(|command| command.time < end);
         hashes.extend(hash_of(&commands));
         let Plan { run, range } = plan.with_data(hashes);
         Ok(Replay { run, range, commands, store })
@@ -128,17 +129,21 @@ impl Replay {
     }
 }
 
-/// The commands as data that the inputs come from, so that a run with others has another name.
+/// What stands for the commands among the data, so that a run with other commands has another name.
 fn hash_of(commands: &[Command]) -> Option<DataHash> {
-    let words = |command: &Command| format!("{} {}\n", command.time, command.kind.word());
-    let text: String = commands.iter().map(words).collect();
-    let blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
+    let event = |command: &Command| Event::Input(Input::Command(*command));
+    let line = |command: &Command| write_event(&event(command), &Names::default()) + "\n";
+    let tape: String = commands.iter().map(line).collect();
+    let blake3 = blake3::hash(tape.as_bytes()).to_hex().to_string();
     (!commands.is_empty()).then(|| DataHash { name: "commands".to_owned(), blake3 })
 }
 
 /// Refuses a plan with a month that has sessions but no file, and one whose first or last session
 /// has no bar: the run would not be as long, or not as warm, as it says.
-fn uncovered(
+///
+/// # Errors
+/// The first such month or session of `key`, or that its files cannot be read.
+pub fn uncovered(
     plan: &Plan,
     store: &Store,
     key: &str,

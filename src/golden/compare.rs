@@ -306,7 +306,7 @@ fn time_of(table: &Table, row: &Row) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{self, Facts, TATA, at, facts, folded, price};
+    use super::super::fixture::{Facts, TATA, at, facts, folded, price};
     use super::*;
     use crate::domain::fact::OrderReason;
     use crate::golden::minute::Trace;

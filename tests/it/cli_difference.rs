@@ -167,7 +167,8 @@ fn json_and_csv_name_the_same_difference() {
     key "NSE_EQ|INE118H01025"
     event "29680.1"
     "#);
-    insta::assert_snapshot!(first["fields"][0], @r#"{"golden":"4455.25","name":"high","replay":"4466.10"}"#);
+    let high = &first["fields"][0];
+    insta::assert_snapshot!(high, @r#"{"golden":"4455.25","name":"high","replay":"4466.10"}"#);
     assert_eq!(json["exit"], 1);
     assert_eq!(json["golden"]["differences"].as_array().unwrap().len(), 5);
     let ran = desk.run(&format!("{REPLAY} --format csv"));

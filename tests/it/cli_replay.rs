@@ -1,5 +1,5 @@
-//! `lockstep replay` as a user has it: the sample is identical to its golden, on every thread count,
-//! under every clock, from everywhere; and what it writes is complete or not there.
+//! `lockstep replay` as a user has it: the sample is identical to its golden, with any number of
+//! threads, under every clock, from everywhere; and what it writes is complete or not there.
 
 use std::fs;
 use std::io::Read as _;
@@ -31,7 +31,7 @@ fn the_sample_is_identical_to_its_golden() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let summary: Vec<String> = ran.stdout.lines().map(redacted).collect();
     insta::assert_snapshot!(summary.join("\n"), @"
-    Data     sample · BSE, TATAMOTORS · 2024-10-01 to 2024-12-31 · 62 sessions (1 Muhurat) after 22 before them · 62,362 bars · blake3 5e559c7a
+    Data     sample · BSE, TATAMOTORS · 2024-10-01 to 2024-12-31 · 62 sessions (1 Muhurat) after 22 before them · 62,362 bars · blake3 39e8452c
     Config   pixityAI_meta 15m · causal · honest execution · fees nse · core 1
     Replay   4,150 strategy bars (67 incomplete)
     Refused  300 bars · outside-session 300

@@ -25,8 +25,8 @@ use crate::sources::columns::BarColumns;
 /// ask for all the memory there is.
 const ROWS_MAX: usize = 1_000_000;
 
-/// Which rows of a month's file are wanted: those of a window, and those that are not of the month at
-/// all, or they would go unseen.
+/// Which rows of a month's file are wanted: those of a window, and those that are not of the month
+/// at all, or they would go unseen.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted {
     /// The rows that were asked for.
@@ -69,8 +69,8 @@ pub(super) fn read_row_count(path: &Path) -> Result<u64, StoreError> {
     Ok(u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0))
 }
 
-/// The rows of a file, or only those that are wanted, in the order of the file. Row groups that hold
-/// none of them are not decoded. The rows are not yet checked.
+/// The rows of a file, or only those that are wanted, in the order of the file. Row groups that
+/// hold none of them are not decoded. The rows are not yet checked.
 pub(super) fn read_rows(
     path: &Path,
     key: &str,
