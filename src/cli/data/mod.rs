@@ -101,10 +101,13 @@ pub fn store_failure(error: StoreError) -> Failure {
             what("failed to read or write a history").at(path.display()).because(source)
         }
         StoreError::UnknownKey { key, dir, available } => {
-            what(&format!("the history has nothing of {key}"))
-                .at(dir.display())
-                .because(format!("it has {}", available.join(", ")))
-                .hint("name one of these, or import what is missing")
+            let failure = what(&format!("the history has nothing of {key}")).at(dir.display());
+            match available.is_empty() {
+                true => failure.because("it is empty").hint("`lockstep data import` fills it"),
+                false => failure
+                    .because(format!("it has {}", available.join(", ")))
+                    .hint("name one of these, or import what is missing"),
+            }
         }
         StoreError::MissingMonth { path, first, last } => what("a month is missing")
             .at(path.display())
