@@ -8,6 +8,8 @@
 //! cargo xtask bench -- --only core  one stage over and over, to be looked at with a profiler
 //! ```
 
+#![expect(clippy::disallowed_methods, reason = "a bench is about time")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -38,10 +38,10 @@ struct Place {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
-    BeforeWatermark,
-    AtWatermark,
+    Before,
+    At,
     /// After the watermark of that time, if there is one.
-    AfterWatermark,
+    After,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,11 +69,11 @@ pub fn of(
         // Every boundary is at or before its session's end, which is a watermark.
         let first = watermarks.partition_point(|watermark| *watermark < time);
         let watermark = watermarks[first];
-        let phase = Phase::AtWatermark;
+        let phase = Phase::At;
         moments.push((Place { watermark, phase, time, kind, instrument }, moment));
     }
     for command in commands {
-        let (phase, kind, instrument) = (Phase::AfterWatermark, Kind::Bar, InstrumentId(0));
+        let (phase, kind, instrument) = (Phase::After, Kind::Bar, InstrumentId(0));
         let (watermark, time) = (command.time, command.time);
         let place = Place { watermark, phase, time, kind, instrument };
         moments.push((place, Moment::Command(*command)));
@@ -95,7 +95,7 @@ fn handed_over(minutes: &[Minutes]) -> Vec<(Place, Moment)> {
         for (row, refused) in minutes.refused.iter().enumerate() {
             let bar = minutes.columns.bar(row, instrument);
             let time = bar.close_time();
-            let (phase, kind) = (Phase::BeforeWatermark, Kind::Bar);
+            let (phase, kind) = (Phase::Before, Kind::Bar);
             let moment = match *refused {
                 None => Moment::Minute(bar),
                 Some(reason) => {

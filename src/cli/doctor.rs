@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::terminal::{print, stdout_paint};
 use super::{golden, prepare};
 use crate::domain::event::CORE_VERSION;
-use crate::domain::time::{Date, Timestamp};
+use crate::domain::time::Date;
 use crate::driver::case;
 use crate::golden::render::Paint;
 use crate::golden::store::{self, CaseStatus};
@@ -81,7 +81,7 @@ impl Line {
 /// # Errors
 /// Only when the report cannot be written; a problem is no error but [`Exit::Usage`].
 pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
-    let now = Timestamp(jiff::Timestamp::now().as_microsecond());
+    let now = super::clock::now();
     let paint = stdout_paint();
     let mut lines = vec![version(cfg!(debug_assertions)), cores(), zone(machine_zone().as_deref())];
     let width = comfy_table::Table::new().width();

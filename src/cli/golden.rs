@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use comfy_table::{Table, presets};
 
-use crate::domain::time::{Date, Timestamp};
+use crate::domain::time::Date;
 use crate::golden::compare::{Comparison, compare};
 use crate::golden::ledger::Acceptance;
 use crate::golden::render::{Labels, Paint, render};
@@ -16,6 +16,7 @@ use crate::golden::store::{self, CaseStatus};
 use crate::golden::table::TableKind;
 use crate::golden::{Book, Error};
 
+use super::clock;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::terminal::{print, stdout_paint};
@@ -91,7 +92,7 @@ struct Edge {
 /// When a golden or a case cannot be read, or may not be written.
 pub fn run(args: &GoldenArgs, bench: &dyn Bench) -> Result<Exit, Failure> {
     let edge = Edge {
-        today: Timestamp(jiff::Timestamp::now().as_microsecond()).date(),
+        today: clock::now().date(),
         user: std::env::var("USER").ok(),
         ci: std::env::var("CI").ok(),
         paint: stdout_paint(),

@@ -3,6 +3,7 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+pub mod clock;
 pub mod config;
 pub mod data;
 pub mod diff;

@@ -52,7 +52,8 @@ macro_rules! outputs {
 
 outputs! {
     Bar => Bar1m, Bar15m => Bar15m, Indicators => Indicators, Order => Order,
-    Rejection => Rejection, Fill => Fill, Position => Position, Halt => Halt, SessionEnded => SessionEnded,
+    Rejection => Rejection, Fill => Fill, Position => Position, Halt => Halt,
+    SessionEnded => SessionEnded,
 }
 
 impl From<Signal> for Output {

@@ -174,7 +174,7 @@ impl Reader<'_> {
     fn case(&mut self, table: &DeTable, name: &str, folder: &Path) -> Option<Case> {
         self.refuse_unknown("", table, &KNOWN);
         let filled = "text that is not empty";
-        let data = self.needed(table, "data", filled, |value| filled_text(value));
+        let data = self.needed(table, "data", filled, filled_text);
         let range = self.range(table);
         let sessions = format!("a whole number from 0 to {WARMUP_MAX}");
         let warmup_sessions = self.needed(table, "warmup_sessions", &sessions, |value| {
@@ -184,7 +184,7 @@ impl Reader<'_> {
         let commands = self.commands(table);
         let fees = table.get("fees");
         let fees = match fees {
-            Some(value) => self.read("fees", value, filled, |value| filled_text(value)),
+            Some(value) => self.read("fees", value, filled, filled_text),
             None => Some(FEES.to_owned()),
         };
         let (strategy, execution, mut given) = self.settings(table);
@@ -253,11 +253,9 @@ impl Reader<'_> {
             return None;
         };
         let filled = "text that is not empty";
-        let key = self.read("symbols.key", key, filled, |value| filled_text(value));
+        let key = self.read("symbols.key", key, filled, filled_text);
         let label = match table.get("label") {
-            Some(label) => {
-                Some(self.read("symbols.label", label, filled, |value| filled_text(value))?)
-            }
+            Some(label) => Some(self.read("symbols.label", label, filled, filled_text)?),
             None => None,
         };
         Some(Symbol { key: key?, label })

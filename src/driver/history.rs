@@ -39,8 +39,8 @@ struct Loader {
 }
 
 impl History {
-    /// The history of `run` over `range` with what somebody wants meanwhile, decoded on `threads` threads. The inputs are the same
-    /// for every number of threads.
+    /// The history of `run` over `range` with what somebody wants meanwhile, decoded on `threads`
+    /// threads. The inputs are the same for every number of threads.
     ///
     /// # Errors
     /// When no threads can be had.

@@ -248,8 +248,12 @@ fn columns(shape: &Shape, run: &RunStarted) -> Vec<BarColumns> {
     (0..2).map(|id| BarColumns::from_bars(shape.rows(run, id).iter())).collect()
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+    #![proptest_config(config())]
 
     #[test]
     fn the_core_agrees_with_the_oracle_on_every_fact(shape in shapes()) {

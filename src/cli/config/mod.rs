@@ -129,12 +129,15 @@ fn percent(rate: Rate) -> String {
     format!("{sign}{}{point}{decimals} %", parts / PER_PERCENT)
 }
 
+/// How one charge of a period is shown.
+type Shown = fn(&FeePeriod) -> String;
+
 /// The charges of an order as a table: a line each, a column for each period by its first day.
 fn charges(periods: &[&FeePeriod], width: Option<u16>) -> String {
     let begins: Vec<String> = periods.iter().map(|period| period.from.to_string()).collect();
     let header: Vec<&str> =
         std::iter::once("from").chain(begins.iter().map(String::as_str)).collect();
-    let lines: [(&str, fn(&FeePeriod) -> String); 8] = [
+    let lines: [(&str, Shown); 8] = [
         ("brokerage", |period| format!("₹ {}", period.brokerage_flat)),
         ("or, if less", |period| match period.brokerage_rate {
             Rate::ONE => "-".to_owned(),

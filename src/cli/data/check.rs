@@ -1,7 +1,7 @@
 //! `lockstep data check`: what is wrong or remarkable in a store.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -9,9 +9,11 @@ use serde::Serialize;
 
 use super::super::exit::Exit;
 use super::super::failure::Failure;
+use super::super::prepare;
 use super::{Format, parse_date, store_failure, unlisted_failure};
 use crate::domain::time::Date;
-use crate::sources::inspect::{Report, Severity, inspect_folder};
+use crate::driver::case::Case;
+use crate::sources::inspect::{Finding, Kind, Report, Severity, inspect_folder};
 use crate::sources::market::Market;
 use crate::sources::store::Store;
 
@@ -22,7 +24,14 @@ const SHOWN: usize = 5;
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// Directory of the history
-    dir: PathBuf,
+    #[arg(required_unless_present = "case", conflicts_with = "case")]
+    dir: Option<PathBuf>,
+    /// Check the history of this case, and the labels that it gives its symbols
+    #[arg(long, value_name = "NAME")]
+    case: Option<String>,
+    /// Directory of the cases
+    #[arg(long, value_name = "DIR", default_value = "replays")]
+    replays: PathBuf,
     /// Only these keys
     #[arg(long, value_name = "KEY", num_args = 1..)]
     symbol: Vec<String>,
@@ -39,7 +48,16 @@ pub(super) struct CheckArgs {
 
 /// Inspects the store and writes the report.
 pub(super) fn run(args: &CheckArgs, market: &Market) -> Result<(String, Exit), Failure> {
-    let reports = reports(args, market)?;
+    let case = args.case.as_ref().map(|name| Case::load(&args.replays, name)).transpose();
+    let case = case.map_err(|error| prepare::case_failure(error, &args.replays))?;
+    let dir = match (&case, &args.dir) {
+        (Some(case), _) => case.data.clone(),
+        (None, dir) => dir.clone().unwrap_or_default(),
+    };
+    let mut reports = reports(args, &dir, market)?;
+    if let Some(case) = &case {
+        reports.iter_mut().for_each(|report| add_wrong_label(report, case, market));
+    }
     let text = match args.format {
         Format::Human => human(&reports, None),
         Format::Json => json(&reports),
@@ -48,15 +66,27 @@ pub(super) fn run(args: &CheckArgs, market: &Market) -> Result<(String, Exit), F
     Ok((text, verdict(&reports)))
 }
 
+/// Says what a key truly is, first in its report and loudly on stderr.
+fn add_wrong_label(report: &mut Report, case: &Case, market: &Market) {
+    let Some(symbol) = case.symbols.iter().find(|symbol| symbol.key == report.key) else { return };
+    let label = symbol.label.as_deref().unwrap_or_default();
+    let Some(found) = market.disagreement(&symbol.key, label, case.range.first) else { return };
+    prepare::warn_of_label(symbol, market, case.range.first);
+    let truth = &found.truth;
+    let detail = format!("labelled {label}, but is {} ({})", truth.name, truth.symbol);
+    let finding = Finding { kind: Kind::WrongLabel, range: None, count: 1, detail };
+    report.findings.insert(0, finding);
+}
+
 /// The report on every selected instrument, by key.
-fn reports(args: &CheckArgs, market: &Market) -> Result<Vec<Report>, Failure> {
-    let store = Store::open(&args.dir).map_err(store_failure)?;
+fn reports(args: &CheckArgs, dir: &Path, market: &Market) -> Result<Vec<Report>, Failure> {
+    let store = Store::open(dir).map_err(store_failure)?;
     let folders = store.folders().map_err(store_failure)?;
     let is_wanted = |key: &str| args.symbol.is_empty() || args.symbol.iter().any(|s| s == key);
     let known: Vec<&str> = folders.iter().filter_map(|folder| folder.key.as_deref().ok()).collect();
     if let Some(missing) = args.symbol.iter().find(|symbol| !known.contains(&symbol.as_str())) {
         return Err(Failure::new(Exit::Usage, format!("the history has nothing of {missing}"))
-            .at(args.dir.display())
+            .at(dir.display())
             .because(format!("it has {}", known.join(", "))));
     }
     let mut reports = Vec::new();

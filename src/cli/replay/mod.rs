@@ -6,11 +6,10 @@ mod report;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::{prepare, terminal};
+use crate::cli::{clock, prepare, terminal};
 use crate::domain::config::{ExecutionProfile, Profile};
 use crate::domain::event::{EventId, Input, Output, RunStarted};
 use crate::domain::time::Date;
@@ -152,7 +151,7 @@ pub fn run(args: &ReplayArgs, market: &Market) -> Result<Exit, Failure> {
     let mut summary = Summary::since(meaning.shown.first.start());
     let mut collector = Collector::new(&replay.run);
     let mut progress = Progress::new(&replay.run);
-    let started = Instant::now();
+    let started = clock::stopwatch();
     let sinks: &mut [&mut dyn Sink] = &mut [&mut summary, &mut collector, &mut progress];
     let sealed = replay.run(target.building(), threads, sinks).map_err(prepare::broken_off)?;
     let seconds = started.elapsed().as_secs_f64();

@@ -53,6 +53,8 @@ pub enum Kind {
     OutOfOrder,
     /// The instrument master does not know the key.
     UnknownKey,
+    /// The key is another company than its label says.
+    WrongLabel,
     /// The instrument's last listing has an end.
     ListingEnds,
     /// Trading days without any bar.
@@ -91,6 +93,7 @@ impl Kind {
             Kind::Duplicate => "duplicate",
             Kind::OutOfOrder => "out-of-order",
             Kind::UnknownKey => "unknown-key",
+            Kind::WrongLabel => "wrong-label",
             Kind::ListingEnds => "listing-ends",
             Kind::MissingSession => "missing-session",
             Kind::Gap => "gap",
