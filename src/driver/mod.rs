@@ -7,6 +7,7 @@
 //! - [`history`] the history store as a source
 //! - [`books`] the comparable facts of a case, by the core and by the oracle
 //! - [`replay`] a replay from request to seal
+//! - [`verify`] a recorded run held against the core, and two recorded runs against each other
 
 pub mod books;
 pub mod case;
@@ -14,6 +15,7 @@ pub mod history;
 pub mod plan;
 pub mod replay;
 pub mod settings;
+pub mod verify;
 
 use crate::core::Core;
 use crate::domain::event::{EndReason, EventId, Input, RunEnded, RunStarted};
