@@ -1,5 +1,7 @@
 //! `lockstep diff A B`: what differs between two goldens, two runs, or a run and a golden.
 
+mod events;
+
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -23,8 +25,8 @@ pub struct DiffArgs {
     pub a: PathBuf,
     /// What is held against it
     pub b: PathBuf,
-    /// Compare one table only
-    #[arg(long, value_name = "TABLE")]
+    /// Compare one table only, or every event of two runs
+    #[arg(long, value_name = "WHAT")]
     pub only: Option<Only>,
     /// Differences that are shown
     #[arg(long, value_name = "N", default_value = "5")]
@@ -34,7 +36,7 @@ pub struct DiffArgs {
     pub format: Format,
 }
 
-/// The table to compare.
+/// What to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Only {
     /// Signals
@@ -43,6 +45,8 @@ pub enum Only {
     Fills,
     /// Strategy bars with their indicators
     Bars,
+    /// Every event of two journals, up to the first that differs
+    Events,
 }
 
 /// How the result is written.
@@ -76,10 +80,15 @@ fn execute(
     paint: Paint,
 ) -> Result<(String, Exit), Failure> {
     refuse_itself(args)?;
+    let table = match args.only {
+        Some(Only::Events) => return events::execute(args),
+        Some(only) => only.table(),
+        None => None,
+    };
     let (a, b) = (Side::read(&args.a, read_run)?, Side::read(&args.b, read_run)?);
-    let compared = match args.only {
+    let compared = match table {
         None => compare(&a.book, &b.book),
-        Some(only) => compare_tables(&a.book, &b.book, &[only.table()]),
+        Some(table) => compare_tables(&a.book, &b.book, &[table]),
     };
     let mut comparison = compared.map_err(|error| failure(error, "CASE"))?;
     for (name, side) in [("A", &a), ("B", &b)] {
@@ -101,11 +110,12 @@ fn written(comparison: &Comparison, labels: &Labels, args: &DiffArgs, paint: Pai
 }
 
 impl Only {
-    const fn table(self) -> TableKind {
+    const fn table(self) -> Option<TableKind> {
         match self {
-            Only::Signals => TableKind::Signals,
-            Only::Fills => TableKind::Fills,
-            Only::Bars => TableKind::Bars,
+            Only::Signals => Some(TableKind::Signals),
+            Only::Fills => Some(TableKind::Fills),
+            Only::Bars => Some(TableKind::Bars),
+            Only::Events => None,
         }
     }
 }

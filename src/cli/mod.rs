@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod data;
 pub mod diff;
+pub mod divergence;
 pub mod doctor;
 pub mod exit;
 pub mod failure;
@@ -15,6 +16,7 @@ pub mod journal;
 pub mod prepare;
 pub mod replay;
 pub mod terminal;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -46,6 +48,8 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Take stock of the goldens, review them, accept a new one
     Golden(golden::GoldenArgs),
+    /// Run the core again over a recorded run and compare every output
+    Verify(verify::VerifyArgs),
     /// Look into a run's journal
     Journal(journal::JournalArgs),
     /// Show the settings of a case, look for mistakes in cases, list the built-in market facts
@@ -81,6 +85,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
                 prepare::CaseBench { market: prepare::market()?, replays: args.replays.clone() };
             golden::run(&args, &bench)
         }
+        Command::Verify(args) => verify::run(&args),
         Command::Journal(args) => journal::run(args),
         Command::Config(args) => config::run(&args, &prepare::market()?),
         Command::Doctor(args) => doctor::run(&args),

@@ -75,7 +75,8 @@ impl Divergence {
         let tail = |side: &'_ [Record]| longer - side.len();
         let moved = |from: &[Record], to: &[Record]| {
             let (first, later) = (from.first(), to.get(tail(from)));
-            from.len() < to.len() && first.is_none_or(|it| later.is_some_and(|to| resembles(it, to)))
+            from.len() < to.len()
+                && first.is_none_or(|it| later.is_some_and(|to| resembles(it, to)))
         };
         let (want, got, difference) = match (want.first(), got.first()) {
             (_, Some(event)) if moved(want, got) => (None, Some(event), Difference::Missing),

@@ -306,9 +306,9 @@ impl<M: Machine> Verifier<M> {
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let why = |payload: Box<dyn Any + Send>| match payload.downcast::<String>() {
         Ok(text) => *text,
-        Err(payload) => {
-            payload.downcast::<&str>().map_or_else(|_| "no words".to_owned(), |text| text.to_string())
-        }
+        Err(payload) => payload
+            .downcast::<&str>()
+            .map_or_else(|_| "no words".to_owned(), |text| text.to_string()),
     };
     // What was torn is thrown away: nothing looks at it again.
     panic::catch_unwind(AssertUnwindSafe(work)).map_err(why)
