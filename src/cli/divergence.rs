@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::driver::verify::divergence::{Difference, Divergence, Field};
+use crate::driver::verify::divergence::{Divergence, Field};
 
 /// Longest line of tape that is shown whole, in characters. Only a run's description is longer.
 const LINE_MAX: usize = 400;
@@ -41,15 +41,6 @@ pub fn described(fields: &[Field], [a, b]: Sides) -> String {
 /// A reason as it stands below an error.
 pub fn reason(text: &str) -> String {
     format!("   = {text}\n")
-}
-
-/// A difference in few words, after "the event".
-pub const fn in_words(difference: Difference) -> &'static str {
-    match difference {
-        Difference::Differs => "differs",
-        Difference::Missing => "is missing",
-        Difference::Extra => "is one too many",
-    }
 }
 
 /// The divergence as an object; `sides` name its two values.

@@ -245,12 +245,14 @@ impl Done<'_> {
     }
 }
 
-/// Where a divergence is and what of: `135.5, signal price: recorded 974.50, derived 975.00`.
+/// Where a divergence is and what differs, such as `135.5, price of signal`.
 fn at(divergence: &Divergence) -> String {
     let Divergence { id, kind, difference, fields, .. } = divergence;
     match (difference, fields.first()) {
+        (Difference::Missing, _) => format!("{id}, a {kind} that was not recorded"),
+        (Difference::Extra, _) => format!("{id}, a {kind} that is not derived"),
         (Difference::Differs, Some(field)) => format!("{id}, {} of {kind}", field.name),
-        _ => format!("{id}, a {kind} {}", divergence::in_words(*difference)),
+        (Difference::Differs, None) => format!("{id}, {kind}"),
     }
 }
 

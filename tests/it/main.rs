@@ -10,4 +10,5 @@ mod desk;
 mod laws;
 mod raw_parquet;
 mod reference;
+mod verify;
 mod world;

@@ -7,7 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::terminal::grouped;
 use crate::driver::verify::bisect::{Parting, parting};
-use crate::driver::verify::divergence::{Divergence, Field};
+use crate::driver::verify::divergence::{Difference, Divergence, Field};
 use crate::journal::digest::BLOCK_INPUTS;
 use crate::journal::reader::End;
 
@@ -47,8 +47,12 @@ fn human(args: &DiffArgs, parting: &Parting) -> String {
     let (run, place) = (args.a.display(), args.a.display().to_string());
     let mut text = match divergence {
         Some(divergence) => {
-            let difference = divergence::in_words(divergence.difference);
-            divergence::block(divergence, &format!("an event of B {difference}"), &place, SIDES)
+            let what = match divergence.difference {
+                Difference::Differs => "B differs from A",
+                Difference::Missing => "B has an event that A lacks",
+                Difference::Extra => "B lacks an event that A has",
+            };
+            divergence::block(divergence, what, &place, SIDES)
         }
         None if described.is_empty() => {
             format!("B equals A: {} events · digest {}\n", grouped(a.events), a.digest.short())

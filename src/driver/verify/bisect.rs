@@ -219,3 +219,35 @@ fn walk(mut a: Side, mut b: Side, from: u64) -> Result<Option<Divergence>, Journ
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values of `len` blocks of which those from `from` on are not those of others.
+    fn values(len: usize, from: usize, mark: u8) -> Vec<Digest> {
+        (0..len).map(|block| Digest([if block < from { 0 } else { mark }; 32])).collect()
+    }
+
+    #[test]
+    fn the_first_block_that_differs_is_found_in_so_many_comparisons() {
+        for blocks in 1..70_usize {
+            let max = blocks.next_power_of_two().ilog2() + 1;
+            for from in 0..blocks {
+                let (one, other) = (values(blocks, from, 1), values(blocks, from, 2));
+                let (found, comparisons) = first_difference(&one, &other);
+                assert_eq!(found, Some(from));
+                assert!(comparisons <= max, "{comparisons} > {max} for {blocks}");
+                let longer = values(blocks + 1, from, 2);
+                let (found, comparisons) = first_difference(&one, &longer);
+                assert_eq!(found, Some(from));
+                assert!(comparisons <= (blocks + 1).next_power_of_two().ilog2() + 1);
+            }
+            let whole = values(blocks, blocks, 0);
+            assert_eq!(first_difference(&whole, &whole), (None, 1));
+            let longer = values(blocks + 1, blocks, 3);
+            assert_eq!(first_difference(&whole, &longer).0, Some(blocks), "one is longer");
+        }
+        assert_eq!(first_difference(&[], &[]), (None, 0));
+    }
+}

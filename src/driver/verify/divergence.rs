@@ -231,7 +231,23 @@ mod tests {
             format!("{}: {}", kind.schema().word, words.join(" "))
         };
         let all = samples().into_iter().filter(|(kind, _)| *kind != Kind::RunStarted).map(names);
-        insta::assert_snapshot!(all.collect::<Vec<_>>().join("\n"), @"");
+        insta::assert_snapshot!(all.collect::<Vec<_>>().join("\n"), @"
+        bar: instrument open_time open high low close volume
+        tick: instrument time price volume
+        watermark: time
+        command: time kind
+        run-ended: time reason
+        bar-1m: instrument open_time open high low close volume
+        bar-15m: instrument open_time close_time open high low close volume minutes minutes_expected
+        indicators: instrument open_time ema20 ema50 atr adx vwap vol_z swing_high swing_low
+        signal: instrument bar_time time side kind price quantity stop target atr vwap_dist ema_slope atr_pct adx vol_z margins
+        order: instrument time side quantity reason origin
+        rejection: instrument time reason
+        fill: instrument time side quantity price reason fee order origin
+        position: instrument quantity cost realized cash
+        halt: time reason day_profit
+        session-ended: date gross fees equity
+        ");
     }
 
     #[test]
@@ -247,7 +263,11 @@ mod tests {
         other.data.clear();
         let fields = run_fields(&run, &other);
         let line = |field: &Field| format!("{}: {} {}", field.name, field.want, field.got);
-        insta::assert_snapshot!(fields.iter().map(line).collect::<Vec<_>>().join("\n"), @"");
+        insta::assert_snapshot!(fields.iter().map(line).collect::<Vec<_>>().join("\n"), @r#"
+        config.strategy.adx_gate: 25.0 30.5
+        data.0: {"blake3":"00ff","name":"a/2024-10.parquet"} -
+        instruments.0.listings.0.symbol: "TATAMOTORS" "TMPV"
+        "#);
         assert_eq!(run_fields(&run, &run), []);
     }
 }

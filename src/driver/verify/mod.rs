@@ -341,3 +341,104 @@ fn records(seq: u64, from: usize, derived: &[Derived]) -> Vec<Record> {
     };
     (1..).zip(derived).skip(from).map(record).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::domain::event::{EndReason, Output, RunEnded};
+    use crate::domain::fact::{Halt, RejectReason};
+    use crate::domain::money::Cash;
+    use crate::domain::time::Timestamp;
+    use crate::journal::samples::samples;
+    use crate::journal::writer::{Identity, Writer};
+
+    /// A journal of three watermarks, each followed by the halt that `Moody` derives first.
+    fn journal() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let run = samples().into_iter().find_map(|(_, event)| match event {
+            Event::Input(Input::RunStarted(run)) => Some(*run),
+            _ => None,
+        });
+        let run = run.expect("a sample of each kind");
+        let mut writer = Writer::create(dir.path(), Identity::of_replay(&run).unwrap()).unwrap();
+        writer.input(0, 0, &Input::RunStarted(Box::new(run))).unwrap();
+        for seq in 1..=3 {
+            writer.input(seq, 0, &Input::Watermark(Timestamp(0))).unwrap();
+            writer.output(seq, 1, &halt(0)).unwrap();
+        }
+        let end = RunEnded { time: Timestamp(0), reason: EndReason::Completed };
+        writer.input(4, 0, &Input::RunEnded(end)).unwrap();
+        writer.seal().unwrap();
+        dir
+    }
+
+    fn halt(day_profit: i64) -> Derived {
+        let reason = RejectReason::DailyLoss;
+        let halt = Halt { time: Timestamp(0), reason, day_profit: Cash(day_profit) };
+        Derived { cause: 0, output: Output::Halt(halt) }
+    }
+
+    fn verified<M: Machine>(twice: bool) -> Verified {
+        let mut reader = Reader::open(journal().path()).unwrap();
+        Verifier::<M>::new(twice).run(&mut reader, &mut |_| {})
+    }
+
+    thread_local! {
+        static STARTED: Cell<i64> = const { Cell::new(0) };
+    }
+
+    /// Says from the second input on how many of its kind there were before it.
+    struct Moody(i64);
+
+    impl Machine for Moody {
+        fn start(_: &RunStarted) -> Moody {
+            Moody(STARTED.replace(STARTED.get() + 1))
+        }
+
+        fn step(&mut self, seq: u64, input: &Input, out: &mut Vec<Derived>) {
+            if matches!(input, Input::Watermark(_)) {
+                out.push(halt(if seq > 1 { self.0 } else { 0 }));
+            }
+        }
+    }
+
+    #[test]
+    fn a_core_that_depends_on_more_than_its_inputs_is_found_by_running_it_twice() {
+        let once = verified::<Moody>(false);
+        assert_eq!(once.verdict(), Verdict::Identical, "the first of its kind does as recorded");
+        STARTED.set(0);
+        let twice = verified::<Moody>(true);
+        assert_eq!(twice.verdict(), Verdict::NotDeterministic);
+        let unstable = twice.unstable.expect("the second is told from the first");
+        assert_eq!(unstable.id, EventId { seq: 2, index: 1 });
+        let [field] = &unstable.fields[..] else { panic!("{:?}", unstable.fields) };
+        assert_eq!((&*field.name, &*field.want, &*field.got), ("day_profit", "0.00", "0.0001"));
+        assert_eq!(twice.divergence, None, "the first is as recorded all the same");
+    }
+
+    /// Has an assertion that fails.
+    struct Touchy;
+
+    impl Machine for Touchy {
+        fn start(_: &RunStarted) -> Touchy {
+            Touchy
+        }
+
+        fn step(&mut self, seq: u64, input: &Input, out: &mut Vec<Derived>) {
+            assert!(seq < 3, "input {seq} cannot be");
+            if matches!(input, Input::Watermark(_)) {
+                out.push(halt(0));
+            }
+        }
+    }
+
+    #[test]
+    fn an_assertion_of_the_core_is_a_finding_with_the_input_that_it_fails_on() {
+        let verified = verified::<Touchy>(false);
+        assert_eq!(verified.verdict(), Verdict::Differs);
+        assert_eq!(verified.broken, Some(Broken { seq: 3, why: "input 3 cannot be".to_owned() }));
+        assert_eq!((verified.inputs, verified.outputs), (5, 3), "the journal is read to its end");
+    }
+}
