@@ -2,6 +2,7 @@
 //! for `lockstep diff --only events`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -36,6 +37,12 @@ pub fn described(fields: &[Field], [a, b]: Sides) -> String {
         reason(&format!("{name}: {a} {}, {b} {}", shortened(want), shortened(got)))
     };
     fields.iter().map(line).collect()
+}
+
+/// The command that shows an input of a run, with what followed from it and what was before.
+pub fn cat(run: &Path, seq: u64) -> String {
+    let from = seq.saturating_sub(1);
+    format!("`lockstep journal cat {} --from {from} --to {seq}`", run.display())
 }
 
 /// A reason as it stands below an error.

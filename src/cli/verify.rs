@@ -114,13 +114,8 @@ impl Done<'_> {
             let Some(divergence) = divergence else { continue };
             text += "\n";
             text += &divergence::block(divergence, what, &place, sides);
-            let seq = divergence.id.seq;
-            let (from, run) = (seq.saturating_sub(1), self.dir.display());
-            writeln!(
-                text,
-                "  help: `lockstep journal cat {run} --from {from} --to {seq}` shows what was recorded"
-            )
-            .expect("a String takes everything");
+            let cat = divergence::cat(self.dir, divergence.id.seq);
+            text += &format!("  help: {cat} shows what was recorded\n");
         }
         text
     }

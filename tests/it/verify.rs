@@ -517,6 +517,18 @@ fn diff_of_events_parts_two_runs_at_the_event() {
     let json = desk.run("diff run forged --only events --format json").json(1);
     let last_equal = json["divergence"]["last_equal"].as_str().unwrap_or_default();
     assert!(last_equal.contains(" bar "), "{last_equal}");
+    let ran = desk.run("diff forged old --only events");
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.stdout.replace(env!("CARGO_PKG_VERSION"), "[version]"), @r#"
+    error: B is described otherwise than A
+      --> forged, event 0 (run-started)
+       = all 4,954 events after it are equal
+       = the runs are described differently:
+       = build: A "lockstep [version]", B "lockstep 0.0.9"
+       = core_version: A 1, B 0
+       = 1 of at most 4 comparisons of digests, over 5 blocks of 1,024 inputs
+       = events: A 4,955, B 4,955
+    "#);
     fs::create_dir_all(desk.at("copy/log")).unwrap();
     let log = only_segment(&desk.at("run"));
     fs::copy(&log, desk.at("copy/log").join(log.file_name().unwrap())).unwrap();

@@ -44,7 +44,7 @@ fn human(args: &DiffArgs, parting: &Parting) -> String {
         grouped(BLOCK_INPUTS),
     );
     let [a, b] = totals;
-    let (run, place) = (args.a.display(), args.a.display().to_string());
+    let place = args.a.display().to_string();
     let mut text = match divergence {
         Some(divergence) => {
             let what = match divergence.difference {
@@ -58,8 +58,8 @@ fn human(args: &DiffArgs, parting: &Parting) -> String {
             format!("B equals A: {} events · digest {}\n", grouped(a.events), a.digest.short())
         }
         None => format!(
-            "error: B is described otherwise than A\n  --> {place}, event 0 (run-started)\n   = all \
-             {} events after it are equal\n",
+            "error: B is described otherwise than A\n  --> {place}, event 0 (run-started)\n\
+             \u{20}  = all {} events after it are equal\n",
             grouped(a.events - 1)
         ),
     };
@@ -75,10 +75,8 @@ fn human(args: &DiffArgs, parting: &Parting) -> String {
         }
     }
     if let Some(Divergence { id, .. }) = divergence {
-        let (from, seq) = (id.seq.saturating_sub(1), id.seq);
-        text += &format!(
-            "  help: `lockstep journal cat {run} --from {from} --to {seq}` shows the events of A\n"
-        );
+        let cat = divergence::cat(&args.a, id.seq);
+        text += &format!("  help: {cat} shows the events of A\n");
     }
     text
 }

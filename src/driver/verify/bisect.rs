@@ -1,9 +1,9 @@
 //! Where two journals part. Each is folded once into the run digest's values, one for each block of
 //! 1,024 inputs. A value holds everything before it, so bisection finds the first block that
-//! differs, and only that block is read again, event by event.
+//! differs. Then both are read again up to that block, and within it held against each other.
 //!
 //! The runs' descriptions are compared by themselves and do not enter the fold: two builds or two
-//! configurations over the same inputs would differ from record 0 on, and that is not what is asked.
+//! configurations over the same inputs would differ from record 0 on, which is not what is asked.
 
 use std::path::Path;
 
