@@ -19,6 +19,7 @@
 //!
 //! What is assumed of the disk: bytes that were synced stay; bytes that were not may be there,
 //! missing, or torn anywhere.
+#![deny(missing_docs)]
 
 #[cfg(test)]
 pub mod arbitrary;
