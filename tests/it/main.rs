@@ -9,5 +9,6 @@ mod core_stories;
 mod desk;
 mod laws;
 mod raw_parquet;
+mod readme;
 mod reference;
 mod world;
