@@ -61,7 +61,7 @@ impl Keeper {
 /// Where the keeper works.
 pub enum Desk {
     /// On the thread that writes.
-    Here(Keeper),
+    Here(Box<Keeper>),
     /// On a thread of its own.
     Away(Worker),
 }
@@ -88,7 +88,7 @@ impl Desk {
                 Some(empty) => Ok(empty),
                 None => {
                     let (keeper, result) = worker.finish();
-                    *self = Desk::Here(keeper);
+                    *self = Desk::Here(Box::new(keeper));
                     result.map(|()| Batch::default())
                 }
             },

@@ -175,6 +175,6 @@ impl Log {
     /// Puts a file that cannot be written to in the place of the open segment.
     #[cfg(test)]
     pub fn break_off(&mut self) {
-        self.file = Some(File::open(&self.path).unwrap());
+        self.file = Some(File::open(&self.path).expect("the open segment is there"));
     }
 }

@@ -678,6 +678,24 @@ mod tests {
         assert!(matches!(read(&dir).1, Ok(End::Unsealed { trailing_bytes }) if trailing_bytes > 0));
     }
 
+    /// Whoever changes a payload and mends its checksum is found out by the digest.
+    #[test]
+    fn a_forged_payload_is_damage() {
+        let (dir, records) = small(true);
+        let (path, mut bytes) = segments(&dir).swap_remove(0);
+        let seed = frame::seed_of(Header::decode(&bytes[..HEADER_BYTES], &path).unwrap().salt);
+        let place = HEADER_BYTES + frame::parse(&bytes[HEADER_BYTES..], seed).unwrap().len;
+        let Frame { head, payload, .. } = frame::parse(&bytes[place..], seed).unwrap();
+        let mut forged = payload.to_vec();
+        forged[48] ^= 1;
+        frame::put(&mut bytes[place..], head, &forged, seed);
+        fs::write(&path, bytes).unwrap();
+        let (read, end) = read(&dir);
+        assert!(records.starts_with(&read));
+        let error = end.unwrap_err().to_string();
+        assert!(error.ends_with("its digest differs"), "{error}");
+    }
+
     #[test]
     fn segments_must_belong_together() {
         let (dir, records) = small(true);

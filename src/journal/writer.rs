@@ -126,7 +126,12 @@ impl Writer {
 
     fn new(keeper: Keeper, limits: Limits) -> Writer {
         let batch = Batch::with_room(limits.batch_bytes);
-        Writer { numbering: Numbering::default(), limits, batch, desk: Desk::Here(keeper) }
+        Writer {
+            numbering: Numbering::default(),
+            limits,
+            batch,
+            desk: Desk::Here(Box::new(keeper)),
+        }
     }
 
     /// The same writer, with hashes, checksums and files on a thread of their own. The bytes are
@@ -134,7 +139,7 @@ impl Writer {
     #[must_use]
     pub fn in_background(self) -> Writer {
         let desk = match self.desk {
-            Desk::Here(keeper) => Desk::Away(Worker::start(keeper, self.limits.batch_bytes)),
+            Desk::Here(keeper) => Desk::Away(Worker::start(*keeper, self.limits.batch_bytes)),
             Desk::Away(worker) => Desk::Away(worker),
         };
         Writer { desk, ..self }
@@ -281,7 +286,10 @@ mod tests {
         }
 
         #[test]
-        fn the_same_run_gives_the_same_files_on_any_number_of_threads(records in journal(30), limits in limits()) {
+        fn the_same_run_gives_the_same_files_on_any_thread(
+            records in journal(30),
+            limits in limits(),
+        ) {
             let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             let sealed = written(one.path(), &records, limits);
             let writer = Writer::create_with(two.path(), IDENTITY, limits).unwrap();
@@ -352,8 +360,8 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let limits = Limits { batch_records: 1, ..Limits::default() };
             let mut writer = Writer::create_with(dir.path(), IDENTITY, limits).unwrap();
-            let Desk::Here(Keeper { log: Some(log), .. }) = &mut writer.desk else { panic!() };
-            log.break_off();
+            let Desk::Here(keeper) = &mut writer.desk else { panic!("it works here") };
+            keeper.log.as_mut().expect("a journal").break_off();
             if background {
                 writer = writer.in_background();
             }
