@@ -156,11 +156,10 @@ impl Writer {
             self.close_batch()?;
         }
         let (kind, id) = (codec::input_kind(input), EventId::input(seq));
-        let mut numbering = self.numbering;
-        numbering.admit(kind.number(), id, 0).map_err(|error| refused(id, error))?;
+        self.numbering.check(kind.number(), id, 0).map_err(|error| refused(id, error))?;
         let added = self.batch.input(kind, received_ns, |out| codec::encode_input(input, out));
         added.map_err(|error| refused(id, error))?;
-        self.numbering = numbering;
+        self.numbering.take(kind.number());
         Ok(())
     }
 
@@ -172,11 +171,10 @@ impl Writer {
     pub fn output(&mut self, seq: u64, index: u32, derived: &Derived) -> Result<(), JournalError> {
         let Derived { cause, output } = derived;
         let (kind, id) = (codec::output_kind(output), EventId { seq, index });
-        let mut numbering = self.numbering;
-        numbering.admit(kind.number(), id, *cause).map_err(|error| refused(id, error))?;
+        self.numbering.check(kind.number(), id, *cause).map_err(|error| refused(id, error))?;
         let added = self.batch.output(kind, *cause, |out| codec::encode_output(output, out));
         added.map_err(|error| refused(id, error))?;
-        self.numbering = numbering;
+        self.numbering.take(kind.number());
         Ok(())
     }
 
