@@ -48,6 +48,32 @@ pub fn say(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Columns that a fact takes at most.
+const WIDTH: usize = 100;
+
+/// One fact behind its label. Where it is longer than a line, it goes on below itself, broken at a
+/// dot between its parts.
+pub fn fact(label: &str, fact: &str) -> String {
+    const INDENT: usize = 12;
+    let mut text = format!("   {label:<8} ");
+    let mut column = INDENT;
+    for (place, part) in fact.split(" · ").enumerate() {
+        let width = part.chars().count();
+        if place > 0 && column + 3 + width > WIDTH {
+            text.push_str(" ·\n");
+            text.push_str(&" ".repeat(INDENT));
+            column = INDENT;
+        } else if place > 0 {
+            text.push_str(" · ");
+            column += 3;
+        }
+        text.push_str(part);
+        column += width;
+    }
+    text.push('\n');
+    text
+}
+
 /// A count with Indian grouping: 12,34,567.
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
@@ -76,6 +102,17 @@ pub fn rupees(amount: Cash) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_fact_goes_on_below_itself() {
+        let long = ["a part of thirty-one characters"; 4].join(" · ");
+        let part = "a part of thirty-one characters";
+        assert_eq!(
+            fact("Label", &long),
+            format!("   Label    {part} · {part} ·\n            {part} · {part}\n")
+        );
+        assert_eq!(fact("Short", "a · b"), "   Short    a · b\n");
+    }
 
     #[test]
     fn lakhs_and_crores() {

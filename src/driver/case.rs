@@ -575,12 +575,12 @@ mod tests {
              [strategy]\nleverage = 0\n[execution]\n  daily_loss = 800\n[executoin]\n"
         );
         insta::assert_snapshot!(faults(&text), @r#"
-        line 2, column 1: unknown setting 'warmup'; a case has data, from, to, warmup_sessions, fees, symbols, strategy, execution
+        line 2, column 1: unknown setting 'warmup'; a case has data, from, to, warmup_sessions, fees, symbols, strategy, execution, commands
         line 5, column 1: NSE_EQ|INE155A01022 is listed twice
         line 7, column 1: unknown setting 'lable'; symbols has key, label
         line 9, column 12: strategy.leverage is 0, but must be a whole number from 1 to 100
         line 11, column 3: unknown setting 'daily_loss'; execution has profile, slippage_ticks, entry_cutoff_minutes, flatten_minutes, cooldown_bars, enter_on_incomplete, trades_max, capital, daily_loss_max, position_max
-        line 12, column 2: unknown setting 'executoin'; a case has data, from, to, warmup_sessions, fees, symbols, strategy, execution
+        line 12, column 2: unknown setting 'executoin'; a case has data, from, to, warmup_sessions, fees, symbols, strategy, execution, commands
         line 12, column 12: data is missing, but must be text that is not empty
         line 12, column 12: to is missing, but must be a month like "2024-10" or a day like "2024-10-31"
         line 12, column 12: warmup_sessions is missing, but must be a whole number from 0 to 10000

@@ -115,7 +115,8 @@ impl Loader {
         threads: usize,
     ) -> Result<Chunks, rayon::ThreadPoolBuildError> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let (sender, receiver) = sync_channel(1);
+        // Without room in between: one month is used up while the next is decoded.
+        let (sender, receiver) = sync_channel(0);
         // Ends by itself: after the last month, or when the receiver is gone.
         thread::spawn(move || {
             for month in months {

@@ -3,10 +3,10 @@
 //! | offset | size | field |
 //! |---|---|---|
 //! | 0 | 4 | magic `EVF1` |
-//! | 4 | 4 | length of the payload, at most 1 MiB |
-//! | 8 | 2 | kind |
-//! | 10 | 2 | version of the kind's payload |
-//! | 12 | 4 | CRC-32C of bytes 0–11 and 16–end, padding included, seeded with the segment's salt |
+//! | 4 | 4 | CRC-32C of all bytes from 8 on, padding included, seeded with the segment's salt |
+//! | 8 | 4 | length of the payload, at most 1 MiB |
+//! | 12 | 2 | kind |
+//! | 14 | 2 | version of the kind's payload |
 //! | 16 | 8 | number of the input |
 //! | 24 | 8 | inputs: time of receipt, ns; outputs: index u32, cause u32; control: a number |
 //! | 32 | n | payload, padded with zeros to 8 bytes |
@@ -67,29 +67,38 @@ pub fn seed_of(salt: u64) -> u32 {
     crc32c::crc32c(&salt.to_le_bytes())
 }
 
-/// Turns the end of `bytes`, from `start` on, into a frame: [`HEAD_BYTES`] of room and the payload.
+/// Bytes of the frame around a payload of that length.
+#[inline]
+pub const fn len_of(payload: usize) -> usize {
+    HEAD_BYTES + payload.next_multiple_of(8)
+}
+
+/// Writes a frame to the start of `out` and returns its length.
 ///
 /// # Panics
-/// When there is no room, or the payload is longer than [`PAYLOAD_MAX`]; the codec sees to that.
+/// When `out` is shorter than the frame, or the payload longer than [`PAYLOAD_MAX`]; the codec sees
+/// to that.
 #[inline]
-pub fn close_frame(bytes: &mut Vec<u8>, start: usize, head: Head, seed: u32) {
-    let len = bytes.len() - start - HEAD_BYTES;
-    assert!(len <= PAYLOAD_MAX, "the codec refuses longer payloads");
-    bytes.resize(start + HEAD_BYTES + len.next_multiple_of(8), 0);
-    let frame = &mut bytes[start..];
+pub fn put(out: &mut [u8], head: Head, payload: &[u8], seed: u32) -> usize {
+    assert!(payload.len() <= PAYLOAD_MAX, "the codec refuses longer payloads");
+    let (end, len) = (HEAD_BYTES + payload.len(), len_of(payload.len()));
+    let frame = &mut out[..len];
     frame[0..4].copy_from_slice(&MAGIC);
-    frame[4..8].copy_from_slice(&(len as u32).to_le_bytes());
-    frame[8..10].copy_from_slice(&head.kind.to_le_bytes());
-    frame[10..12].copy_from_slice(&head.version.to_le_bytes());
+    frame[8..12].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    frame[12..14].copy_from_slice(&head.kind.to_le_bytes());
+    frame[14..16].copy_from_slice(&head.version.to_le_bytes());
     frame[16..24].copy_from_slice(&head.seq.to_le_bytes());
     frame[24..32].copy_from_slice(&head.extra);
+    frame[HEAD_BYTES..end].copy_from_slice(payload);
+    frame[end..].fill(0);
     let crc = checksum(frame, seed);
-    frame[12..16].copy_from_slice(&crc.to_le_bytes());
+    frame[4..8].copy_from_slice(&crc.to_le_bytes());
+    len
 }
 
 #[inline]
 fn checksum(frame: &[u8], seed: u32) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c_append(seed, &frame[..12]), &frame[16..])
+    crc32c::crc32c_append(seed, &frame[8..])
 }
 
 /// A frame that was read and checked.
@@ -124,14 +133,14 @@ pub fn parse(bytes: &[u8], seed: u32) -> Result<Frame<'_>, NoFrame> {
     if bytes[0..4] != MAGIC {
         return Err(NoFrame::Bad(Damage::Magic));
     }
-    let payload_len = u32::from_le_bytes(array(bytes, 4));
+    let payload_len = u32::from_le_bytes(array(bytes, 8));
     if payload_len as usize > PAYLOAD_MAX {
         return Err(NoFrame::Bad(Damage::TooLong { len: payload_len }));
     }
     let end = HEAD_BYTES + payload_len as usize;
-    let len = end.next_multiple_of(8);
+    let len = len_of(payload_len as usize);
     let Some(bytes) = bytes.get(..len) else { return Err(NoFrame::Needs(len)) };
-    if checksum(bytes, seed) != u32::from_le_bytes(array(bytes, 12)) {
+    if checksum(bytes, seed) != u32::from_le_bytes(array(bytes, 4)) {
         return Err(NoFrame::Bad(Damage::Checksum));
     }
     if bytes[end..].iter().any(|byte| *byte != 0) {
@@ -146,10 +155,10 @@ pub fn parse(bytes: &[u8], seed: u32) -> Result<Frame<'_>, NoFrame> {
 /// When it has not.
 #[inline]
 pub fn trusted(bytes: &[u8]) -> Frame<'_> {
-    let end = HEAD_BYTES + u32::from_le_bytes(array(bytes, 4)) as usize;
+    let end = HEAD_BYTES + u32::from_le_bytes(array(bytes, 8)) as usize;
     let head = Head {
-        kind: u16::from_le_bytes(array(bytes, 8)),
-        version: u16::from_le_bytes(array(bytes, 10)),
+        kind: u16::from_le_bytes(array(bytes, 12)),
+        version: u16::from_le_bytes(array(bytes, 14)),
         seq: u64::from_le_bytes(array(bytes, 16)),
         extra: array(bytes, 24),
     };
@@ -162,14 +171,6 @@ pub fn array<const N: usize>(bytes: &[u8], place: usize) -> [u8; N] {
     let mut array = [0; N];
     array.copy_from_slice(&bytes[place..place + N]);
     array
-}
-
-/// The hash after a batch: BLAKE3(hash before ‖ the batch's frames, without the commit).
-pub fn chain(before: &Digest, frames: &[u8]) -> Digest {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&before.0);
-    hasher.update(frames);
-    Digest(*hasher.finalize().as_bytes())
 }
 
 /// A control frame's payload: its fields one after the other, of fixed width.
@@ -185,13 +186,14 @@ macro_rules! body {
             /// Bytes of the payload.
             pub const BYTES: usize = 0 $(+ $bytes)+;
 
-            /// Appends the whole frame; `seq` and `number` go into its head.
-            pub fn append(&self, bytes: &mut Vec<u8>, seq: u64, number: u64, seed: u32) {
-                let start = bytes.len();
-                bytes.resize(start + HEAD_BYTES, 0);
-                $(bytes.extend_from_slice(&Field::bytes(&self.$field));)+
+            /// The whole frame; `seq` and `number` go into its head.
+            pub fn frame(&self, seq: u64, number: u64, seed: u32) -> Vec<u8> {
+                let mut payload = Vec::with_capacity($name::BYTES);
+                $(payload.extend_from_slice(&Field::bytes(&self.$field));)+
                 let extra = number.to_le_bytes();
-                close_frame(bytes, start, Head { kind: $kind, version: 1, seq, extra }, seed);
+                let mut frame = vec![0; len_of(payload.len())];
+                put(&mut frame, Head { kind: $kind, version: 1, seq, extra }, &payload, seed);
+                frame
             }
 
             /// Reads the payload of a frame, if it is such a frame.
@@ -266,8 +268,8 @@ body! {
         byte_len: u64 = 8,
         /// Where in the file the batch begins: up to here everything was there before it.
         start: u64 = 8,
-        /// The hash after the batch, see [`chain`].
-        chain: Digest = 32,
+        /// The run digest so far.
+        digest: Digest = 32,
         /// Wall clock at the commit, ns since 1970 UTC. 0 in a replay, like the next two.
         wall_ns: i64 = 8,
         /// Monotonic clock at the commit, ns.
@@ -288,8 +290,6 @@ body! {
         records: u64 = 8,
         /// Inputs so far.
         inputs: u64 = 8,
-        /// The hash after the last batch.
-        chain: Digest = 32,
         /// The run digest so far.
         digest: Digest = 32,
     }
@@ -300,10 +300,9 @@ mod tests {
     use super::*;
 
     fn frame(payload: &[u8], seed: u32) -> Vec<u8> {
-        let mut bytes = vec![0; HEAD_BYTES];
-        bytes.extend_from_slice(payload);
+        let mut bytes = vec![0xFF; len_of(payload.len())];
         let head = Head::output(0x0107, 1, EventId { seq: 17, index: 2 }, 1);
-        close_frame(&mut bytes, 0, head, seed);
+        assert_eq!(put(&mut bytes, head, payload, seed), bytes.len());
         bytes
     }
 
@@ -313,9 +312,9 @@ mod tests {
             .chunks(8)
             .map(|row| row.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
             .collect();
-        insta::assert_snapshot!(hex.join("\n"), @r"
-        4556463109000000
-        070101008696e066
+        insta::assert_snapshot!(hex.join("\n"), @"
+        45564631f87a68c9
+        0900000007010100
         1100000000000000
         0200000001000000
         7061796c6f616421
@@ -343,7 +342,7 @@ mod tests {
     #[test]
     fn a_length_is_refused_before_it_is_believed() {
         let mut bytes = frame(b"", 7);
-        bytes[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+        bytes[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(parse(&bytes, 7), Err(NoFrame::Bad(Damage::TooLong { len: u32::MAX })));
     }
 
@@ -352,13 +351,12 @@ mod tests {
         let commit = Commit {
             batch_no: 3,
             records: 9,
-            chain: Digest([5; 32]),
+            digest: Digest([5; 32]),
             mono_ns: -1,
             boot_id: [7; 16],
             ..Commit::default()
         };
-        let mut bytes = Vec::new();
-        commit.append(&mut bytes, 11, 3, 0);
+        let bytes = commit.frame(11, 3, 0);
         let read = parse(&bytes, 0).unwrap();
         assert_eq!(read.payload.len(), Commit::BYTES);
         assert_eq!(Commit::read(&read), Some(commit));

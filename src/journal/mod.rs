@@ -6,23 +6,31 @@
 //!    block of 4,096 bytes, then frames on 8-byte boundaries ([`segment`], [`frame`]).
 //! 2. A frame names its kind and version outside its payload, so moving Rust code cannot change the
 //!    disk ([`record`]); bincode only turns one flat struct into bytes ([`codec`]).
-//! 3. A commit frame closes a batch and carries a hash chained over all batches before it. Events
-//!    without their commit frame do not exist. An input and its outputs are never torn apart.
-//! 4. Checksums are seeded with the segment's salt, so bytes of another file never pass.
+//! 3. A commit frame closes a batch and carries the run digest of everything up to it. Events
+//!    without their commit frame do not exist. An input and its outputs are never torn apart, and a
+//!    batch lies within one block of the digest.
+//! 4. Checksums are seeded with the segment's salt, so bytes of another file never pass. Times of
+//!    receipt are protected by them alone.
 //! 5. A seal says that nothing more follows. A journal without one has ended early, which is a
 //!    finding; bad bytes *before* good ones are damage, which is an error.
 //! 6. Readers never write ([`reader`]).
-//! 7. The run digest covers what happened and nothing of how it was stored ([`digest`]).
+//! 7. The run digest covers what happened and nothing of how it was stored ([`digest`]). Writers
+//!    and readers make one pass over it; there is no other hash.
 //!
 //! What is assumed of the disk: bytes that were synced stay; bytes that were not may be there,
 //! missing, or torn anywhere.
+#![deny(missing_docs)]
 
 #[cfg(test)]
 pub mod arbitrary;
+mod batch;
+pub mod buffer;
 pub mod codec;
 pub mod digest;
 pub mod error;
 pub mod frame;
+mod keeper;
+mod log;
 pub mod reader;
 pub mod record;
 #[cfg(test)]
@@ -30,6 +38,7 @@ pub mod samples;
 pub mod segment;
 pub mod writer;
 
+pub use buffer::Buffer;
 pub use digest::{Digest, RunDigest};
 pub use error::JournalError;
 pub use reader::{End, Raw, Reader};

@@ -12,8 +12,9 @@ use std::path::Path;
 
 use crate::domain::event::{EventId, Record};
 
+use super::buffer::Buffer;
 use super::codec;
-use super::digest::Digest;
+use super::digest::{self, BLOCK_INPUTS, Digest, RunDigest};
 use super::error::{Damage, JournalError, io};
 use super::frame::{self, Commit, Frame, HEAD_BYTES, Head, NoFrame, Seal};
 use super::record::{COMMIT, FIRST_CONTROL, FIRST_OUTPUT, Kind, Numbering, SEAL};
@@ -61,7 +62,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// When the kind is unknown or the payload is not exactly what its event is written as.
-    pub fn decode(&self, scratch: &mut Vec<u8>) -> Result<Record, Damage> {
+    pub fn decode(&self, scratch: &mut Buffer) -> Result<Record, Damage> {
         let Raw { kind, version, id, cause, received_ns, payload } = *self;
         let known = self.known_kind().ok_or(Damage::UnknownKind { kind, version })?;
         let event = codec::decode(known, payload, scratch)?;
@@ -89,10 +90,12 @@ pub struct Reader {
     numbering: Numbering,
     batches: u64,
     records: u64,
-    chain: Digest,
+    digest: RunDigest,
+    /// The records of the batch that is being read, as the digest takes them.
+    folded: Buffer,
     end: Option<End>,
     failed: bool,
-    scratch: Vec<u8>,
+    scratch: Buffer,
 }
 
 impl Reader {
@@ -119,10 +122,11 @@ impl Reader {
             numbering: Numbering::default(),
             batches: 0,
             records: 0,
-            chain: Digest::default(),
+            digest: RunDigest::new(),
+            folded: Buffer::default(),
             end: None,
             failed: false,
-            scratch: Vec::new(),
+            scratch: Buffer::default(),
         };
         reader.check_contiguity(header.run_id)?;
         Ok(reader)
@@ -143,9 +147,9 @@ impl Reader {
         self.batches
     }
 
-    /// The hash after the last of these.
-    pub const fn chain_hash(&self) -> Digest {
-        self.chain
+    /// The run digest after the last of these.
+    pub const fn digest(&self) -> Digest {
+        self.digest.value()
     }
 
     /// Inputs that were handed out so far.
@@ -222,6 +226,7 @@ impl Reader {
         self.bytes.drain(..self.batch_end);
         self.offset += self.batch_end as u64;
         (self.place, self.next, self.records_end, self.batch_end) = (0, 0, 0, 0);
+        self.folded.truncate(0);
         let mut batch = Batch::default();
         loop {
             let place = batch.bytes;
@@ -229,7 +234,8 @@ impl Reader {
                 Ok(frame) => frame,
                 Err(damage) => return self.stop(place, damage),
             };
-            let (head, end) = (frame.head, place + frame.len);
+            let (head, payload) = (frame.head, frame.payload.len());
+            let end = place + frame.len;
             match head.kind {
                 COMMIT => {
                     let commit = Commit::read(&frame);
@@ -244,7 +250,10 @@ impl Reader {
                 kind if kind >= FIRST_CONTROL => {
                     return Err(self.damaged(place, Damage::Control(kind)));
                 }
-                _ => batch.add(&head, end),
+                _ => {
+                    batch.add(&head, end);
+                    self.fold(&head, place, payload);
+                }
             }
         }
     }
@@ -275,9 +284,18 @@ impl Reader {
         Ok(true)
     }
 
+    /// Notes a record, whose frame stands at `place`, for the digest.
+    #[inline]
+    fn fold(&mut self, head: &Head, place: usize, payload: usize) {
+        let (_, cause, _) = head.envelope();
+        self.folded.append(&digest::head(head.kind, head.version, cause, payload));
+        self.folded.append(&self.bytes[place + HEAD_BYTES..][..payload]);
+    }
+
     /// Takes the batch in `bytes`, if that is what the commit describes.
     fn accept(&mut self, batch: &Batch, commit: Option<Commit>) -> Result<(), JournalError> {
-        let chain = frame::chain(&self.chain, &self.bytes[..batch.bytes]);
+        let block = batch.first_seq / BLOCK_INPUTS;
+        self.digest.extend(block, self.folded.as_slice());
         let fault = match commit {
             None => "its layout is unknown",
             Some(_) if batch.records == 0 => "the batch is empty",
@@ -288,9 +306,9 @@ impl Reader {
             Some(commit) if commit.records != batch.records => "its count of records differs",
             Some(commit) if commit.first_seq != batch.first_seq => "its first input differs",
             Some(commit) if commit.last_seq != batch.last_seq => "its last input differs",
-            Some(commit) if commit.chain != chain => "its hash differs",
+            Some(commit) if commit.last_seq / BLOCK_INPUTS != block => "it ends in another block",
+            Some(commit) if commit.digest != self.digest() => "its digest differs",
             Some(_) => {
-                self.chain = chain;
                 self.batches += 1;
                 return Ok(());
             }
@@ -310,8 +328,7 @@ impl Reader {
             batches: self.batches,
             records: self.records,
             inputs: self.numbering.next_seq(),
-            chain: self.chain,
-            digest: seal.map_or_else(Digest::default, |seal| seal.digest),
+            digest: self.digest(),
         };
         let last = self.at + 1 == self.files.len();
         let fault = match seal {
@@ -354,8 +371,8 @@ impl Reader {
             "its name does not match its header"
         } else if header.first_seq != self.numbering.next_seq() {
             "its first input is not the next"
-        } else if header.previous != self.chain {
-            "the hash of what came before differs"
+        } else if header.previous != self.digest() {
+            "the digest of what came before differs"
         } else {
             return Ok(());
         };
@@ -661,6 +678,24 @@ mod tests {
         assert!(matches!(read(&dir).1, Ok(End::Unsealed { trailing_bytes }) if trailing_bytes > 0));
     }
 
+    /// Whoever changes a payload and mends its checksum is found out by the digest.
+    #[test]
+    fn a_forged_payload_is_damage() {
+        let (dir, records) = small(true);
+        let (path, mut bytes) = segments(&dir).swap_remove(0);
+        let seed = frame::seed_of(Header::decode(&bytes[..HEADER_BYTES], &path).unwrap().salt);
+        let place = HEADER_BYTES + frame::parse(&bytes[HEADER_BYTES..], seed).unwrap().len;
+        let Frame { head, payload, .. } = frame::parse(&bytes[place..], seed).unwrap();
+        let mut forged = payload.to_vec();
+        forged[48] ^= 1;
+        frame::put(&mut bytes[place..], head, &forged, seed);
+        fs::write(&path, bytes).unwrap();
+        let (read, end) = read(&dir);
+        assert!(records.starts_with(&read));
+        let error = end.unwrap_err().to_string();
+        assert!(error.ends_with("its digest differs"), "{error}");
+    }
+
     #[test]
     fn segments_must_belong_together() {
         let (dir, records) = small(true);
@@ -720,7 +755,7 @@ mod tests {
         }
     }
 
-    /// Checksums and chain are right, but the record is of a later program or out of order.
+    /// Checksums and digest are right, but the record is of a later program or out of order.
     #[test]
     fn a_well_formed_batch_of_nonsense_is_refused() {
         let cases = [
@@ -737,17 +772,19 @@ mod tests {
             let (path, mut bytes) = segments(&dir).pop().unwrap();
             let seed = frame::seed_of(Header::decode(&bytes, &path).unwrap().salt);
             let mut frames = vec![0; HEAD_BYTES];
-            frame::close_frame(&mut frames, 0, Head::output(kind, version, id, 0), seed);
+            frame::put(&mut frames, Head::output(kind, version, id, 0), &[], seed);
+            let mut digest = RunDigest::new();
+            digest.extend(0, &digest::head(kind, version, 0, 0));
             let commit = Commit {
                 first_seq: id.seq,
                 last_seq: id.seq,
                 records: 1,
                 byte_len: frames.len() as u64,
                 start: HEADER_BYTES as u64,
-                chain: frame::chain(&Digest::default(), &frames),
+                digest: digest.value(),
                 ..Commit::default()
             };
-            commit.append(&mut frames, id.seq, 0, seed);
+            frames.extend(commit.frame(id.seq, 0, seed));
             bytes.extend(frames);
             fs::write(&path, bytes).unwrap();
             let (records, end) = read(&dir);

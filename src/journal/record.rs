@@ -176,7 +176,19 @@ impl Numbering {
     ///
     /// # Errors
     /// The first rule that it breaks.
+    #[inline]
     pub fn admit(&mut self, kind: u16, id: EventId, cause: u32) -> Result<(), Misplaced> {
+        self.check(kind, id, cause)?;
+        self.take(kind);
+        Ok(())
+    }
+
+    /// Whether the record may stand here.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    #[inline]
+    pub fn check(&self, kind: u16, id: EventId, cause: u32) -> Result<(), Misplaced> {
         if kind < FIRST_OUTPUT {
             if id.seq != self.next_seq {
                 return Err(Misplaced::Seq { expected: self.next_seq, found: id.seq });
@@ -187,11 +199,6 @@ impl Numbering {
             if self.ended {
                 return Err(Misplaced::AfterEnd { found: id.seq });
             }
-            *self = Numbering {
-                next_seq: id.seq + 1,
-                next_index: 1,
-                ended: kind == Kind::RunEnded.number(),
-            };
             return Ok(());
         }
         let Some(seq) = self.next_seq.checked_sub(1) else { return Err(Misplaced::RunStarted) };
@@ -202,8 +209,19 @@ impl Numbering {
         if cause >= id.index {
             return Err(Misplaced::Cause { id, cause });
         }
-        self.next_index += 1;
         Ok(())
+    }
+
+    /// Takes a record that was checked.
+    #[inline]
+    pub fn take(&mut self, kind: u16) {
+        if kind < FIRST_OUTPUT {
+            self.next_seq += 1;
+            self.next_index = 1;
+            self.ended = kind == Kind::RunEnded.number();
+        } else {
+            self.next_index += 1;
+        }
     }
 
     /// The number that the next input must have: how many there were.

@@ -1,7 +1,7 @@
 //! Segments: the files of a journal, their names and their headers.
 //!
 //! The header is one block of 4,096 bytes: magic `EVLOG\0\0\x01`, format u16, oldest reader u16,
-//! codec u8, 3 zeros, segment number u64, first seq u64, salt u64, hash after the segment before
+//! codec u8, 3 zeros, segment number u64, first seq u64, salt u64, run digest before the segment
 //! \[32\], run id \[16\], registry hash \[32\], core version u32, 4 zeros, created ns i64, zeros,
 //! and in the last four bytes the CRC-32C of all before. Integers are little-endian.
 
@@ -43,7 +43,7 @@ pub struct Header {
     pub first_seq: u64,
     /// What the checksums of its frames are seeded with.
     pub salt: u64,
-    /// The hash after the segment before; zeros in the first.
+    /// The run digest before the segment.
     pub previous: Digest,
     /// The run.
     pub run_id: RunId,

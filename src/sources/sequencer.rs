@@ -3,9 +3,12 @@
 //! bar is left. Two runs over the same rows see the same inputs, however the rows were read.
 
 use arrow::array::Int64Array;
+use arrow::buffer::ScalarBuffer;
 
 use crate::domain::event::{Command, Input};
+use crate::domain::fact::Bar;
 use crate::domain::instrument::InstrumentId;
+use crate::domain::money::{Price, Qty};
 use crate::domain::time::{MINUTE_US, Timestamp};
 
 use super::columns::BarColumns;
@@ -22,6 +25,8 @@ pub struct Sequencer {
     minute: Option<Timestamp>,
     /// Lane that is asked next within the minute.
     turn: usize,
+    /// Close time of the earliest minute after it, of the lanes that had their turn.
+    following: Timestamp,
     watermark: Timestamp,
     is_finished: bool,
 }
@@ -30,7 +35,9 @@ pub struct Sequencer {
 #[derive(Debug)]
 struct Lane {
     instrument: InstrumentId,
-    columns: BarColumns,
+    /// Start of the minute, open, high, low, close and volume: only the values, side by side, since
+    /// every bar is put together from them.
+    columns: [ScalarBuffer<i64>; 6],
     row: usize,
     /// Close time of that row.
     next: Timestamp,
@@ -40,10 +47,9 @@ impl Sequencer {
     /// A sequencer for `instruments` lanes, the ends of the run's sessions, and what somebody wants
     /// during the run. Ends and commands ascend in time.
     pub fn new(instruments: usize, session_ends: &[Timestamp], commands: &[Command]) -> Sequencer {
-        let nothing = BarColumns::from_bars([].iter());
         let lane = |id| Lane {
             instrument: InstrumentId(id),
-            columns: nothing.clone(),
+            columns: Default::default(),
             row: 0,
             next: Timestamp::MAX,
         };
@@ -54,6 +60,7 @@ impl Sequencer {
             commands: commands.iter().rev().copied().collect(),
             minute: None,
             turn: 0,
+            following: Timestamp::MAX,
             watermark: Timestamp::MIN,
             is_finished: false,
         }
@@ -67,10 +74,11 @@ impl Sequencer {
     pub fn add_chunk(&mut self, chunk: Vec<BarColumns>) {
         assert_eq!(chunk.len(), self.lanes.len(), "a chunk has one set of columns per lane");
         for (lane, columns) in self.lanes.iter_mut().zip(chunk) {
-            debug_assert_eq!(lane.row, lane.columns.len(), "the chunk before is used up");
-            lane.columns = sorted(columns);
+            debug_assert_eq!(lane.row, lane.columns[0].len(), "the chunk before is used up");
+            lane.columns = values(sorted(columns));
             lane.row = 0;
             lane.next = lane.close_time();
+            self.following = self.following.min(lane.next);
         }
     }
 
@@ -92,7 +100,7 @@ impl Sequencer {
                     return Some(self.advance(minute));
                 }
             }
-            let next = self.lanes.iter().map(|lane| lane.next).min().unwrap_or(Timestamp::MAX);
+            let next = self.following;
             let end = self.due_session_end(next);
             if let Some(command) = self.due_command(end.unwrap_or(next)) {
                 return Some(Input::Command(command));
@@ -103,7 +111,7 @@ impl Sequencer {
             if next == Timestamp::MAX {
                 return None;
             }
-            (self.minute, self.turn) = (Some(next), 0);
+            (self.minute, self.turn, self.following) = (Some(next), 0, Timestamp::MAX);
         }
     }
 
@@ -111,11 +119,9 @@ impl Sequencer {
     fn next_of_minute(&mut self, minute: Timestamp) -> Option<Input> {
         while let Some(lane) = self.lanes.get_mut(self.turn) {
             if lane.next == minute {
-                let bar = lane.columns.bar(lane.row, lane.instrument);
-                lane.row += 1;
-                lane.next = lane.close_time();
-                return Some(Input::Bar(bar));
+                return Some(Input::Bar(lane.take()));
             }
+            self.following = self.following.min(lane.next);
             self.turn += 1;
         }
         None
@@ -155,14 +161,37 @@ impl Sequencer {
 }
 
 impl Lane {
+    /// The bar in the row that is due.
+    #[inline]
+    fn take(&mut self) -> Bar {
+        let row = self.row;
+        let [open_time, open, high, low, close, volume] = &self.columns;
+        let bar = Bar {
+            instrument: self.instrument,
+            open_time: Timestamp(open_time[row]),
+            open: Price(open[row]),
+            high: Price(high[row]),
+            low: Price(low[row]),
+            close: Price(close[row]),
+            volume: Qty(volume[row]),
+        };
+        self.row += 1;
+        self.next = self.close_time();
+        bar
+    }
+
     #[inline]
     fn close_time(&self) -> Timestamp {
-        if self.row < self.columns.len() {
-            Timestamp(self.columns.open_time.value(self.row) + MINUTE_US)
-        } else {
-            Timestamp::MAX
+        match self.columns[0].get(self.row) {
+            Some(open_time) => Timestamp(open_time + MINUTE_US),
+            None => Timestamp::MAX,
         }
     }
+}
+
+fn values(columns: BarColumns) -> [ScalarBuffer<i64>; 6] {
+    let BarColumns { open_time, open, high, low, close, volume } = columns;
+    [open_time, open, high, low, close, volume].map(|column| column.values().clone())
 }
 
 /// The rows by time; rows of one minute stay in the order in which they came.
@@ -189,8 +218,6 @@ fn sorted(columns: BarColumns) -> BarColumns {
 mod tests {
     use super::*;
     use crate::domain::event::CommandKind;
-    use crate::domain::fact::Bar;
-    use crate::domain::money::{Price, Qty};
     use crate::domain::time::Date;
 
     fn at(hour: u32, minute: u32) -> Timestamp {

@@ -31,13 +31,16 @@ fn the_sample_is_identical_to_its_golden() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let summary: Vec<String> = ran.stdout.lines().map(redacted).collect();
     insta::assert_snapshot!(summary.join("\n"), @"
-    Data     sample · BSE, TATAMOTORS · 2024-10-01 to 2024-12-31 · 62 sessions (1 Muhurat) after 22 before them · 62,362 bars · blake3 39e8452c
+    Data     sample · BSE, TATAMOTORS · 62,362 1m bars · blake3 39e8452c
+    Days     2024-10-01 to 2024-12-31 · 62 sessions (1 Muhurat) after 22 that warm up
     Config   pixityAI_meta 15m · causal · honest execution · fees nse · core 1
     Replay   4,150 strategy bars (67 incomplete)
     Refused  300 bars · outside-session 300
     Signals  212 · BUY TREND 61 · SELL TREND 74 · BUY REVERSION 37 · SELL REVERSION 40
-    Declined 94 · incomplete-bar 6 · position-open 19 · cooldown 10 · entry-cutoff 9 · daily-loss 49 · paused 1
-    Trades   118 · win 36.4 % · stop 51 · target 31 · time-stop 5 · session-end 8 · daily-loss 22 · command 1
+    Declined 94 · incomplete-bar 6 · position-open 19 · cooldown 10 · entry-cutoff 9 · daily-loss 49 ·
+             paused 1
+    Trades   118 · win 36.4 % · stop 51 · target 31 · time-stop 5 · session-end 8 · daily-loss 22 ·
+             command 1
     Profit   net ₹ -4,528.00 · gross ₹ 5,977.05 · fees ₹ 10,505.05
     Equity   ▃▄▄▅▆▆▇▇███▇▇▆▆▆▆▆▇▆▆▆▆▅▆▇▇▆▆▅▅▅▅▆▆▅▆▆▅▄▄▄▄▄▃▃▃▄▃▃▃▃▂▃▃▃▂▂▁▁▁▁
     Golden   identical · bars_15m 3,051/3,051 · signals 212/212 · fills 236/236 · golden/sample

@@ -9,6 +9,7 @@ mod core_stories;
 mod desk;
 mod laws;
 mod raw_parquet;
+mod readme;
 mod reference;
 mod verify;
 mod world;

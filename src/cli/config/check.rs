@@ -211,7 +211,7 @@ mod tests {
         let (text, exit) = check(&replays(&[("bad", &text)]), None);
         assert_eq!(exit, Exit::Usage);
         insta::assert_snapshot!(text, @"
-        error: unknown setting 'slippage'; a case has data, from, to, warmup_sessions, fees, symbols, strategy, execution
+        error: unknown setting 'slippage'; a case has data, from, to, warmup_sessions, fees, symbols, strategy, execution, commands
           --> replays/bad/case.toml:6:1
         error: strategy.leverage is 0, but must be a whole number from 1 to 100
           --> replays/bad/case.toml:8:12
@@ -243,11 +243,10 @@ mod tests {
           --> replays/bad/case.toml
           help: keys look like NSE_EQ|INE155A01022; check it for a typing error
           help: `lockstep config market` lists the instruments
-        error: NSE_EQ|INE155A01022 has no history for 2024-08
-          --> replays/bad/data/NSE_EQ_INE155A01022/2024-08.parquet
-           = that month is needed to warm the indicators up
-          help: `lockstep data info replays/bad/data` shows what is there
-          help: a later --from or fewer --warmup-sessions need less
+        error: the history has nothing of NSE_EQ|INE155A01022
+          --> replays/bad/data
+           = it is empty
+          help: `lockstep data import` fills it
            bad      wrong · 5 mistakes
         ");
     }
@@ -260,13 +259,12 @@ mod tests {
         let (text, exit) = check(&replays(&cases), None);
         assert_eq!(exit, Exit::Usage);
         insta::assert_snapshot!(text, @"
-        error: NSE_EQ|INE155A01022 has no history for 2024-08
-          --> replays/a/data/NSE_EQ_INE155A01022/2024-08.parquet
-           = that month is needed to warm the indicators up
-          help: `lockstep data info replays/a/data` shows what is there
-          help: a later --from or fewer --warmup-sessions need less
+        error: the history has nothing of NSE_EQ|INE155A01022
+          --> replays/a/data
+           = it is empty
+          help: `lockstep data import` fills it
            a        wrong · 1 mistake
-        error: the calendar does not list 2027, only [2023, 2024, 2025, 2026]
+        error: the calendar does not list 2027, only 2023, 2024, 2025, 2026
           --> replays/b/case.toml
            = holidays are announced a year at a time; a guess would invent sessions
           help: choose listed years, or add the year to market/nse_calendar.toml

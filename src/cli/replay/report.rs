@@ -1,7 +1,6 @@
 //! A finished replay in words: one line per fact for people, one object for programs, the signals
 //! for whoever wants to look at them.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -10,7 +9,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::terminal::{self, grouped, rupees};
 use crate::domain::event::RunStarted;
-use crate::domain::session::SessionKind;
+use crate::domain::session::{Session, SessionKind};
+use crate::driver::plan::DateRange;
 use crate::golden::compare::Comparison;
 use crate::golden::export;
 use crate::golden::render::{Labels, Paint, render};
@@ -41,14 +41,14 @@ pub fn print(done: &Done<'_>, format: Format, diffs_max: usize) -> Result<Exit, 
 fn human(done: &Done<'_>) -> String {
     let mut text = String::new();
     for (label, fact) in facts(done) {
-        writeln!(text, "   {label:<8} {fact}").expect("a String takes everything");
+        text.push_str(&terminal::fact(label, &fact));
     }
     text
 }
 
 fn facts(done: &Done<'_>) -> Vec<(&'static str, String)> {
     let Summary { bars_refused, signals_refused, exits, trades, .. } = &done.summary;
-    let mut facts = vec![("Data", data(done)), ("Config", config(done.run))];
+    let mut facts = vec![("Data", data(done)), ("Days", days(done)), ("Config", config(done.run))];
     facts.push(("Replay", replay(done)));
     if !bars_refused.is_empty() {
         let total = bars_refused.values().sum();
@@ -97,25 +97,28 @@ fn counts<K: std::fmt::Display>(counts: &std::collections::BTreeMap<K, u64>) -> 
 
 fn data(done: &Done<'_>) -> String {
     let run = done.run;
-    let shown = run
-        .sessions
-        .iter()
-        .filter(|session| done.shown.first <= session.date && session.date <= done.shown.last);
-    let muhurat = shown.clone().filter(|session| session.kind == SessionKind::Muhurat).count();
-    let muhurat = if muhurat > 0 { format!(" ({muhurat} Muhurat)") } else { String::new() };
-    let sessions = shown.count();
-    let before = run.sessions.partition_point(|session| session.date < done.shown.first);
     let symbols = run.instruments.iter().map(|it| it.symbol_at(done.shown.first));
     format!(
-        "{} · {} · {} to {} · {sessions} sessions{muhurat} after {before} before them · {} bars · \
-         blake3 {}",
+        "{} · {} · {} 1m bars · blake3 {}",
         done.name,
         symbols.collect::<Vec<_>>().join(", "),
-        done.shown.first,
-        done.shown.last,
         grouped(done.summary.bars),
         &data_hash(run)[..8],
     )
+}
+
+fn days(done: &Done<'_>) -> String {
+    let DateRange { first, last } = done.shown;
+    let sessions = &done.run.sessions;
+    let before = sessions.partition_point(|session| session.date < first);
+    let is_shown = |session: &&Session| (first..=last).contains(&session.date);
+    let count = sessions.iter().filter(is_shown).count();
+    let is_muhurat = |session: &&Session| session.kind == SessionKind::Muhurat;
+    let muhurat = match sessions.iter().filter(is_shown).filter(is_muhurat).count() {
+        0 => String::new(),
+        muhurat => format!(" ({muhurat} Muhurat)"),
+    };
+    format!("{first} to {last} · {count} sessions{muhurat} after {before} that warm up")
 }
 
 /// One hash for all files of the history.

@@ -1,0 +1,157 @@
+//! Keeps batches: folds them into the run digest and writes them to the journal, if there is one.
+//! It does so where it is called, or on a thread of its own; the bytes are the same.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use super::batch::Batch;
+use super::digest::RunDigest;
+use super::error::JournalError;
+use super::log::Log;
+use super::writer::Sealed;
+
+/// Batches that are under way between two threads.
+const UNDER_WAY: usize = 2;
+
+/// Takes batches in their order.
+#[derive(Default)]
+pub struct Keeper {
+    pub(super) digest: RunDigest,
+    pub(super) log: Option<Log>,
+    records: u64,
+    inputs: u64,
+}
+
+impl Keeper {
+    /// A keeper of a journal in `log`, which is empty yet.
+    pub fn of(log: Log) -> Keeper {
+        Keeper { log: Some(log), ..Keeper::default() }
+    }
+
+    /// What there is so far.
+    fn so_far(&self) -> Sealed {
+        Sealed {
+            records: self.records,
+            inputs: self.inputs,
+            bytes: self.log.as_ref().map_or(0, Log::bytes),
+            digest: self.digest.value(),
+        }
+    }
+
+    fn keep(&mut self, batch: &Batch) -> Result<(), JournalError> {
+        if batch.count() == 0 {
+            return self.log.as_ref().map_or(Ok(()), Log::check);
+        }
+        self.digest.extend(batch.block(), batch.records());
+        self.records += batch.count();
+        self.inputs = batch.next_seq();
+        let so_far = self.so_far();
+        self.log.as_mut().map_or(Ok(()), |log| log.commit(batch, &so_far))
+    }
+
+    fn seal(mut self) -> Result<Sealed, JournalError> {
+        let so_far = self.so_far();
+        if let Some(log) = &mut self.log {
+            log.end_segment(&so_far, true)?;
+        }
+        Ok(self.so_far())
+    }
+}
+
+/// Where the keeper works.
+pub enum Desk {
+    /// On the thread that writes.
+    Here(Box<Keeper>),
+    /// On a thread of its own.
+    Away(Worker),
+}
+
+/// A keeper on a thread of its own.
+pub struct Worker {
+    /// Batches to be kept. `None` once there are no more.
+    full: Option<SyncSender<Batch>>,
+    /// Batches that were kept and can be used again.
+    empty: Receiver<Batch>,
+    thread: Option<JoinHandle<(Keeper, Result<(), JournalError>)>>,
+}
+
+impl Desk {
+    /// Has the batch kept, and gives back another to be filled. On another thread a failure shows
+    /// at a later call. After it nothing more is written.
+    ///
+    /// # Errors
+    /// When writing fails, now or before.
+    pub fn hand_over(&mut self, batch: Batch) -> Result<Batch, JournalError> {
+        match self {
+            Desk::Here(keeper) => keeper.keep(&batch).map(|()| batch),
+            Desk::Away(worker) => match worker.pass(batch) {
+                Some(empty) => Ok(empty),
+                None => {
+                    let (keeper, result) = worker.finish();
+                    *self = Desk::Here(Box::new(keeper));
+                    result.map(|()| Batch::default())
+                }
+            },
+        }
+    }
+
+    /// Says that no batch follows.
+    ///
+    /// # Errors
+    /// When writing fails, now or before.
+    pub fn seal(self) -> Result<Sealed, JournalError> {
+        match self {
+            Desk::Here(keeper) => keeper.seal(),
+            Desk::Away(mut worker) => {
+                let (keeper, result) = worker.finish();
+                result.and_then(|()| keeper.seal())
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// Puts a keeper on a thread of its own.
+    pub fn start(mut keeper: Keeper, room: usize) -> Worker {
+        let (full, batches) = sync_channel::<Batch>(UNDER_WAY);
+        let (kept, empty) = sync_channel(UNDER_WAY + 1);
+        for _ in 0..UNDER_WAY {
+            kept.send(Batch::with_room(room)).expect("both ends of the channel are here");
+        }
+        let thread = thread::spawn(move || {
+            for batch in batches {
+                if let Err(error) = keeper.keep(&batch) {
+                    return (keeper, Err(error));
+                }
+                if kept.send(batch).is_err() {
+                    break;
+                }
+            }
+            (keeper, Ok(()))
+        });
+        Worker { full: Some(full), empty, thread: Some(thread) }
+    }
+
+    /// An empty batch for a full one; `None` when the thread has ended.
+    fn pass(&mut self, batch: Batch) -> Option<Batch> {
+        self.full.as_ref()?.send(batch).ok()?;
+        self.empty.recv().ok()
+    }
+
+    /// Waits until everything is kept, and takes the keeper back.
+    fn finish(&mut self) -> (Keeper, Result<(), JournalError>) {
+        self.full = None;
+        let thread = self.thread.take().expect("a thread is finished once");
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// Whoever drops a writer finds its files at rest.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if self.thread.is_some() && !thread::panicking() {
+            // Whoever wants to know whether all went well seals the writer.
+            let _ = self.finish();
+        }
+    }
+}
