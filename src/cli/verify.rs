@@ -1,6 +1,5 @@
 //! `lockstep verify`: the core again over a recorded run, every output held against the journal.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -103,7 +102,7 @@ impl Done<'_> {
     fn human(&self) -> String {
         let mut text = String::new();
         for (label, fact) in self.facts() {
-            writeln!(text, "   {label:<8} {fact}").expect("a String takes everything");
+            text.push_str(&terminal::fact(label, &fact));
         }
         let place = self.dir.display().to_string();
         let found = [
@@ -147,11 +146,10 @@ impl Done<'_> {
             grouped(rate as u64),
         );
         let mut facts = vec![("Journal", journal), ("Core", core), ("Events", events)];
-        if let Some(digest) = self.verified.digest {
-            let sealed = match self.verified.end {
-                Ok(End::Sealed(_)) => "as sealed",
-                Ok(End::Unsealed { .. }) => "no seal to hold it against",
-                Err(_) => "NOT as sealed",
+        if let (Some(digest), Ok(end)) = (self.verified.digest, &self.verified.end) {
+            let sealed = match end {
+                End::Sealed(_) => "as sealed",
+                End::Unsealed { .. } => "no seal to hold it against",
             };
             facts.push(("Digest", format!("all events {} · {sealed}", digest.short())));
         }

@@ -370,6 +370,8 @@ fn redacted(text: &str) -> String {
         let kept = line.split(" · ").filter(measured).collect::<Vec<_>>().join(" · ");
         kept.split(' ').map(word).collect::<Vec<_>>().join(" ")
     };
+    // A fact may take more than one line.
+    let text = text.replace(" ·\n            ", " · ");
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
