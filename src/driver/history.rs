@@ -2,7 +2,7 @@
 //! on this one. Memory holds two months at most, however long the run.
 
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rayon::prelude::*;
 
@@ -28,7 +28,7 @@ pub struct History {
 /// Where the months come from: the same thread, or a loader that is one month ahead.
 enum Chunks {
     Here(Loader, std::vec::IntoIter<DateRange>),
-    Ahead(Receiver<Chunk>),
+    Ahead(Receiver<Chunk>, Option<JoinHandle<()>>),
 }
 
 /// Reads the months of a run.
@@ -56,7 +56,10 @@ impl History {
         let months = months(range);
         let chunks = match threads {
             0 | 1 => Chunks::Here(loader, months.into_iter()),
-            _ => loader.ahead(months, threads)?,
+            _ => {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+                Chunks::ahead(months, move |month| pool.install(|| loader.load_in_parallel(month)))
+            }
         };
         let sequencer = Sequencer::new(run.instruments.len(), &session_ends(run), commands);
         Ok(History { chunks, sequencer, is_finished: false })
@@ -66,7 +69,10 @@ impl History {
     fn refill(&mut self) -> Result<(), StoreError> {
         let chunk = match &mut self.chunks {
             Chunks::Here(loader, months) => months.next().map(|month| loader.load(month)),
-            Chunks::Ahead(receiver) => receiver.recv().ok(),
+            Chunks::Ahead(receiver, thread) => receiver.recv().ok().or_else(|| {
+                end_of(thread);
+                None
+            }),
         };
         match chunk {
             Some(chunk) => self.sequencer.add_chunk(chunk?),
@@ -108,25 +114,29 @@ impl Loader {
     fn load_in_parallel(&self, range: DateRange) -> Chunk {
         self.keys.par_iter().map(|key| self.store.load(key, range.first, range.last)).collect()
     }
+}
 
-    fn ahead(
-        self,
-        months: Vec<DateRange>,
-        threads: usize,
-    ) -> Result<Chunks, rayon::ThreadPoolBuildError> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        // Without room in between: one month is used up while the next is decoded.
+impl Chunks {
+    /// One month is used up here while the next is loaded on a thread of its own.
+    fn ahead(months: Vec<DateRange>, load: impl Fn(DateRange) -> Chunk + Send + 'static) -> Chunks {
         let (sender, receiver) = sync_channel(0);
         // Ends by itself: after the last month, or when the receiver is gone.
-        thread::spawn(move || {
+        let thread = thread::spawn(move || {
             for month in months {
-                let chunk = pool.install(|| self.load_in_parallel(month));
-                if sender.send(chunk).is_err() {
+                if sender.send(load(month)).is_err() {
                     return;
                 }
             }
         });
-        Ok(Chunks::Ahead(receiver))
+        Chunks::Ahead(receiver, Some(thread))
+    }
+}
+
+/// A loader that broke off has not come to the end: its panic goes on here, since a history that is
+/// cut short must never look like a whole one.
+fn end_of(thread: &mut Option<JoinHandle<()>>) {
+    if let Some(Err(panic)) = thread.take().map(JoinHandle::join) {
+        std::panic::resume_unwind(panic);
     }
 }
 
@@ -140,4 +150,29 @@ fn months(range: DateRange) -> Vec<DateRange> {
         first = last.plus_days(1);
     }
     months
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn history(load: impl Fn(DateRange) -> Chunk + Send + 'static) -> History {
+        let day = |text| Date::parse(text).unwrap();
+        let range = DateRange { first: day("2024-10-01"), last: day("2024-12-31") };
+        let chunks = Chunks::ahead(months(range), load);
+        History { chunks, sequencer: Sequencer::new(0, &[], &[]), is_finished: false }
+    }
+
+    #[test]
+    fn a_loader_that_breaks_off_is_not_the_end_of_history() {
+        let mut whole = history(|_| Ok(Vec::new()));
+        assert!(matches!(whole.next(), Ok(None)));
+        let mut broken = history(|month| match month.first.month_name().as_str() {
+            "2024-11" => panic!("the loader breaks off in November"),
+            _ => Ok(Vec::new()),
+        });
+        assert!(catch_unwind(AssertUnwindSafe(|| broken.next().is_ok())).is_err());
+    }
 }
