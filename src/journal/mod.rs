@@ -27,6 +27,7 @@ mod batch;
 pub mod buffer;
 pub mod codec;
 pub mod digest;
+pub mod disk;
 pub mod error;
 pub mod frame;
 mod keeper;
