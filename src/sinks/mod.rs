@@ -14,4 +14,15 @@ pub trait Sink {
 
     /// The core derived `output`.
     fn output(&mut self, id: EventId, output: &Output);
+
+    /// What happened before input `next_seq` was told once before, by a process that has stopped.
+    /// It is told again from the journal, for those who keep nothing.
+    fn resumed(&mut self, next_seq: u64) {
+        let _ = next_seq;
+    }
+
+    /// Something that people should know and that is no event.
+    fn note(&mut self, text: &str) {
+        let _ = text;
+    }
 }
