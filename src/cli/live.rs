@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::domain::event::{Event, EventId, Input, Output, Record, RunStarted};
+use crate::domain::event::{Derived, Event, EventId, Input, Record, RunStarted};
 use crate::domain::tape::{Names, write_record};
 use crate::driver::case::Case;
 use crate::driver::live::{LiveError, Lived, TakenUp, live};
@@ -198,7 +198,7 @@ struct Notes;
 impl Sink for Notes {
     fn input(&mut self, _: u64, _: &Input) {}
 
-    fn output(&mut self, _: EventId, _: &Output) {}
+    fn output(&mut self, _: EventId, _: &Derived) {}
 
     fn note(&mut self, text: &str) {
         terminal::say(format!("note: {text}"));
@@ -222,11 +222,11 @@ impl Tape {
         Tape { format, out: io::stdout(), names: Names::default(), told: 0, failed: None, stop }
     }
 
-    fn line(&mut self, id: EventId, event: Event) {
+    fn line(&mut self, id: EventId, cause: u32, event: Event) {
         if self.format != Format::Tape || id.seq < self.told || self.failed.is_some() {
             return;
         }
-        let record = Record { id, cause: 0, received_ns: 0, event };
+        let record = Record { id, cause, received_ns: 0, event };
         let line = write_record(&record, &self.names);
         if let Err(error) = writeln!(self.out, "{line}") {
             self.failed = Some(error);
@@ -251,11 +251,11 @@ impl Sink for Tape {
         if let Input::RunStarted(run) = input {
             self.names = Names::of(run);
         }
-        self.line(EventId::input(seq), Event::Input(input.clone()));
+        self.line(EventId::input(seq), 0, Event::Input(input.clone()));
     }
 
-    fn output(&mut self, id: EventId, output: &Output) {
-        self.line(id, Event::Output(output.clone()));
+    fn output(&mut self, id: EventId, derived: &Derived) {
+        self.line(id, derived.cause, Event::Output(derived.output.clone()));
     }
 
     fn resumed(&mut self, next_seq: u64) {

@@ -175,6 +175,6 @@ fn output(
     sinks: &mut [&mut dyn Sink],
 ) -> Result<(), JournalError> {
     digest.output(id.seq, id.index, derived)?;
-    sinks.iter_mut().for_each(|sink| sink.output(id, &derived.output));
+    sinks.iter_mut().for_each(|sink| sink.output(id, derived));
     Ok(())
 }

@@ -204,7 +204,7 @@ fn told(sinks: &mut [&mut dyn Sink], seq: u64, input: &Input, derived: &[Derived
     for sink in sinks {
         sink.input(seq, input);
         for (index, derived) in (1..).zip(derived) {
-            sink.output(EventId { seq, index }, &derived.output);
+            sink.output(EventId { seq, index }, derived);
         }
     }
 }

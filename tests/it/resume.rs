@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lockstep::domain::event::{EventId, Input, Output};
+use lockstep::domain::event::{Derived, EventId, Input};
 use lockstep::domain::time::Timestamp;
 use lockstep::driver::case::Case;
 use lockstep::driver::history::History;
@@ -112,7 +112,7 @@ impl Sink for Witness {
         self.inputs.push(seq);
     }
 
-    fn output(&mut self, _: EventId, _: &Output) {
+    fn output(&mut self, _: EventId, _: &Derived) {
         self.outputs += 1;
     }
 
