@@ -122,6 +122,11 @@ fn walk(value: &Value, path: &mut Vec<String>, leaves: &mut Vec<(Vec<String>, St
     }
 }
 
+/// Every field of the state as its path and its value.
+pub fn lines(core: &Core) -> impl Iterator<Item = (String, String)> {
+    leaves(core).into_iter().map(|(path, value)| (path.join("."), value))
+}
+
 /// BLAKE3 over each part's fields, a line `path=value` each.
 pub fn hashes(core: &Core) -> BTreeMap<Part, Digest> {
     let mut hashers: BTreeMap<Part, blake3::Hasher> = BTreeMap::new();
