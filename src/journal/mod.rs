@@ -28,6 +28,8 @@ pub mod buffer;
 pub mod codec;
 pub mod digest;
 pub mod error;
+#[cfg(test)]
+pub mod fixture;
 pub mod frame;
 mod keeper;
 mod log;
