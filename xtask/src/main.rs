@@ -4,6 +4,7 @@
 mod bench;
 mod ci;
 mod determinism;
+mod fixture;
 mod golden;
 mod process;
 mod replay;
@@ -42,6 +43,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Write the fixture journals anew; only while their format is not released.
+    Fixture,
     /// Work with the accepted outputs.
     #[command(subcommand)]
     Golden(Golden),
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Replay { args } => replay::run(&args),
         Command::Sample { seed, check: false } => sample::write(seed),
         Command::Sample { seed, check: true } => sample::check(seed),
+        Command::Fixture => fixture::write(),
         Command::Golden(Golden::Check) => golden::check(),
         Command::Determinism => determinism::run(),
         Command::Bench { args } => bench::run(&args),
