@@ -9,6 +9,7 @@ mod cli_replay;
 mod core_stories;
 mod desk;
 mod forge;
+mod fuzz;
 mod laws;
 mod raw_parquet;
 mod readme;

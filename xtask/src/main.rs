@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod determinism;
 mod fixture;
+mod fuzz;
 mod golden;
 mod process;
 mod replay;
@@ -45,6 +46,14 @@ enum Command {
     },
     /// Write the fixture journals anew; only while their format is not released.
     Fixture,
+    /// Run a fuzz target with cargo-fuzz.
+    Fuzz {
+        /// Which: a folder of `fuzz/seeds`.
+        target: String,
+        /// For how long.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Work with the accepted outputs.
     #[command(subcommand)]
     Golden(Golden),
@@ -73,6 +82,7 @@ fn main() -> ExitCode {
         Command::Replay { args } => replay::run(&args),
         Command::Sample { seed, check: false } => sample::write(seed),
         Command::Sample { seed, check: true } => sample::check(seed),
+        Command::Fuzz { target, seconds } => fuzz::run(&target, seconds),
         Command::Fixture => fixture::write(),
         Command::Golden(Golden::Check) => golden::check(),
         Command::Determinism => determinism::run(),

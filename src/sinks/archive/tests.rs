@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::write::export_with;
 use super::*;
 use crate::domain::event::Record;
 use crate::journal::arbitrary::{self, write};
@@ -56,6 +57,7 @@ proptest! {
     fn any_journal_goes_out_and_comes_back(
         records in arbitrary::journal(30),
         replay in any::<bool>(),
+        file_rows in 1..20_u64,
     ) {
         let dir = tempfile::tempdir().unwrap();
         let [run, archive, back] = ["run", "archive", "back"].map(|name| dir.path().join(name));
@@ -64,8 +66,12 @@ proptest! {
             false => (LIVE, Limits { batch_records: 3, batch_bytes: 300, segment_bytes: 9_000 }),
         };
         journal(&run, &records, identity, limits);
-        let manifest = export(&run, &archive).unwrap();
+        let manifest = export_with(&run, &archive, file_rows).unwrap();
         prop_assert_eq!(manifest.records, records.len() as u64);
+        // A file is full before its last step, if at all.
+        let steps = records.chunk_by(|a, b| a.id.seq == b.id.seq).map(<[Record]>::len);
+        let longest = steps.max().unwrap() as u64;
+        prop_assert!(manifest.files.iter().all(|it| it.records < file_rows + longest));
         let imported = import(&archive, &back).unwrap();
         prop_assert_eq!(imported.same_segments(), replay);
         let (came_back, end, digest) = read(&back);

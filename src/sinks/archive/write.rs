@@ -38,10 +38,19 @@ const BATCH_BYTES: usize = 4 * 1_024 * 1_024;
 /// When the journal is damaged or empty, `out` is there, or reading or writing fails. Then nothing
 /// is left behind.
 pub fn export(journal: &Path, out: &Path) -> Result<Manifest, ArchiveError> {
+    export_with(journal, out, FILE_ROWS)
+}
+
+/// The same, with another number of rows after which a file ends with the step.
+pub(super) fn export_with(
+    journal: &Path,
+    out: &Path,
+    file_rows: u64,
+) -> Result<Manifest, ArchiveError> {
     let mut reader = Reader::open(journal)?;
     let header = *reader.header();
     let staging = Staging::begin(out)?;
-    let mut archive = Archive::new(staging.path());
+    let mut archive = Archive::new(staging.path(), file_rows);
     while let Some(raw) = reader.next_raw()? {
         match archive.add(&raw) {
             Ok(()) => {}
@@ -130,6 +139,7 @@ impl From<ArchiveError> for Stop {
 /// An archive that is being written.
 struct Archive<'a> {
     dir: &'a Path,
+    file_rows: u64,
     schema: SchemaRef,
     fold: Fold,
     rows: Rows,
@@ -156,9 +166,10 @@ struct OpenFile {
 }
 
 impl<'a> Archive<'a> {
-    fn new(dir: &'a Path) -> Archive<'a> {
+    fn new(dir: &'a Path, file_rows: u64) -> Archive<'a> {
         Archive {
             dir,
+            file_rows,
             schema: schema(),
             fold: Fold::default(),
             rows: Rows::default(),
@@ -215,7 +226,7 @@ impl<'a> Archive<'a> {
         let (rows, bytes) = self.rows.size();
         let ends = self.open.as_ref().is_some_and(|open| {
             date > open.date
-                || open.records + rows as u64 >= FILE_ROWS
+                || open.records + rows as u64 >= self.file_rows
                 || open.bytes + bytes as u64 >= FILE_BYTES
         });
         if ends {
