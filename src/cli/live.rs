@@ -117,7 +117,7 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
 }
 
 /// What others are told of who holds the lock.
-fn holder(stamp: Stamp) -> String {
+pub fn holder(stamp: Stamp) -> String {
     let pid = std::process::id();
     let boot: String = stamp.boot_id.iter().map(|byte| format!("{byte:02x}")).collect();
     let (date, time) = (clock::now().date(), clock::now());
@@ -126,7 +126,7 @@ fn holder(stamp: Stamp) -> String {
 }
 
 /// No two writers of a run salt their segments alike, so that bytes of one never pass for another's.
-fn salt_seed(stamp: Stamp) -> u64 {
+pub fn salt_seed(stamp: Stamp) -> u64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&stamp.wall_ns.to_le_bytes());
     hasher.update(&stamp.mono_ns.to_le_bytes());

@@ -12,7 +12,7 @@ use super::config::RunConfig;
 use super::fact::{
     Bar, Bar15m, Fill, Halt, Indicators, Order, Position, Rejection, SessionEnded, Signal, Tick,
 };
-use super::instrument::Instrument;
+use super::instrument::{Instrument, InstrumentId};
 use super::session::Session;
 use super::tags::tagged;
 use super::time::Timestamp;
@@ -192,6 +192,59 @@ pub enum Event {
     Input(Input),
     /// What the core derived.
     Output(Output),
+}
+
+impl Event {
+    /// The instrument that the event is about; none for what is about the run or the account.
+    pub const fn instrument(&self) -> Option<InstrumentId> {
+        match self {
+            Event::Input(input) => match input {
+                Input::Bar(bar) => Some(bar.instrument),
+                Input::Tick(tick) => Some(tick.instrument),
+                Input::RunStarted(_)
+                | Input::Watermark(_)
+                | Input::Command(_)
+                | Input::RunEnded(_) => None,
+            },
+            Event::Output(output) => match output {
+                Output::Bar1m(bar) => Some(bar.instrument),
+                Output::Bar15m(bar) => Some(bar.instrument),
+                Output::Indicators(row) => Some(row.instrument),
+                Output::Signal(signal) => Some(signal.instrument),
+                Output::Order(order) => Some(order.instrument),
+                Output::Rejection(rejection) => Some(rejection.instrument),
+                Output::Fill(fill) => Some(fill.instrument),
+                Output::Position(position) => Some(position.instrument),
+                Output::Halt(_) | Output::SessionEnded(_) => None,
+            },
+        }
+    }
+
+    /// When the event happened, as it says itself; a bar's time is its label. None for the run's
+    /// description, and for positions and sessions, which go by the input that made them.
+    pub const fn time(&self) -> Option<Timestamp> {
+        match self {
+            Event::Input(input) => match input {
+                Input::Bar(bar) => Some(bar.open_time),
+                Input::Tick(tick) => Some(tick.time),
+                Input::Watermark(time) => Some(*time),
+                Input::Command(command) => Some(command.time),
+                Input::RunEnded(end) => Some(end.time),
+                Input::RunStarted(_) => None,
+            },
+            Event::Output(output) => match output {
+                Output::Bar1m(bar) => Some(bar.open_time),
+                Output::Bar15m(bar) => Some(bar.open_time),
+                Output::Indicators(row) => Some(row.open_time),
+                Output::Signal(signal) => Some(signal.time),
+                Output::Order(order) => Some(order.time),
+                Output::Rejection(rejection) => Some(rejection.time),
+                Output::Fill(fill) => Some(fill.time),
+                Output::Halt(halt) => Some(halt.time),
+                Output::Position(_) | Output::SessionEnded(_) => None,
+            },
+        }
+    }
 }
 
 /// An event in its envelope, as it stands in a journal.

@@ -4,6 +4,21 @@
 //! Integers are little-endian and of fixed width, lengths are u64, an option is one byte and its
 //! value. A payload is accepted only if encoding what was read gives the same bytes again, and if
 //! what was read could have been written: no bar with a defect, no number that is not finite.
+//!
+//! When the fields of a kind change, what was written before stays readable:
+//!
+//! 1. Its row in [`record`](super::record) gets the next version, and `tests/fixtures/registry.txt`
+//!    one line more. [`Kind::known`] knows both versions.
+//! 2. The old struct moves, word for word, into `codec/v1.rs` (or the version that it had), where
+//!    nothing is ever changed, with one pure function to the next version: no clock, no look at
+//!    other records, no default that a setting could move. Versions are climbed one step at a time.
+//! 3. [`decode`] is given the version and takes that way. Re-encoding is checked against the *old*
+//!    struct, since only its bytes have to come back.
+//! 4. The golden bytes of the old version stay in the test below, beside those of the new one, and
+//!    a fixture journal is added, beside those before it (`fixture.rs`).
+//!
+//! So far every kind has one version, so there is nothing to climb, and a record of another version
+//! is refused: [`Damage::UnknownKind`](super::error::Damage::UnknownKind).
 
 use bincode::config;
 use bincode::enc::write::Writer as Sink;

@@ -31,6 +31,8 @@ pub mod codec;
 pub mod digest;
 pub mod disk;
 pub mod error;
+#[cfg(test)]
+pub mod fixture;
 pub mod frame;
 mod keeper;
 pub mod lock;

@@ -1,8 +1,10 @@
 //! The world out: folds over a run's records. A sink can be thrown away and rebuilt from the
 //! journal at any time, so it never holds the truth and never answers back.
 //!
+//! - [`archive`] a run's journal as Parquet files, and back
 //! - [`summary`] counts, trades and profit of a run
 
+pub mod archive;
 pub mod summary;
 
 use crate::domain::event::{Derived, EventId, Input};

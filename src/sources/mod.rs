@@ -5,6 +5,7 @@
 //! - [`inspect`] what is wrong or remarkable in a history
 //! - [`market`] the exchange as data: calendar, instruments, charges
 //! - [`sequencer`] one total order over all instruments
+//! - [`shield`] a wall between a decoder that may panic and the program
 //! - [`store`] the history: one Parquet file per symbol and month
 //! - [`synthetic`] made-up history, the same bits on every machine
 
@@ -13,5 +14,6 @@ pub mod import;
 pub mod inspect;
 pub mod market;
 pub mod sequencer;
+pub mod shield;
 pub mod store;
 pub mod synthetic;

@@ -1,5 +1,6 @@
 //! All integration tests in one binary: one link instead of many.
 
+mod archive;
 mod cli_check;
 mod cli_difference;
 mod cli_import;
@@ -7,6 +8,8 @@ mod cli_refusals;
 mod cli_replay;
 mod core_stories;
 mod desk;
+mod forge;
+mod fuzz;
 mod laws;
 mod raw_parquet;
 mod readme;

@@ -4,6 +4,8 @@
 mod bench;
 mod ci;
 mod determinism;
+mod fixture;
+mod fuzz;
 mod golden;
 mod kill;
 mod process;
@@ -43,6 +45,16 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Write the fixture journals anew; only while their format is not released.
+    Fixture,
+    /// Run a fuzz target with cargo-fuzz.
+    Fuzz {
+        /// Which: a folder of `fuzz/seeds`.
+        target: String,
+        /// For how long.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Work with the accepted outputs.
     #[command(subcommand)]
     Golden(Golden),
@@ -80,6 +92,8 @@ fn main() -> ExitCode {
         Command::Replay { args } => replay::run(&args),
         Command::Sample { seed, check: false } => sample::write(seed),
         Command::Sample { seed, check: true } => sample::check(seed),
+        Command::Fuzz { target, seconds } => fuzz::run(&target, seconds),
+        Command::Fixture => fixture::write(),
         Command::Golden(Golden::Check) => golden::check(),
         Command::Kill { kills, seed } => kill::run(kills, seed),
         Command::Determinism => determinism::run(),

@@ -17,7 +17,7 @@ use super::cell::{self, Cell, NaiveClock};
 use super::error::{BadRow, ImportError};
 use super::merge::Row;
 use crate::domain::fact::Bar;
-use crate::sources::store::shielded;
+use crate::sources::shield::shielded;
 
 /// The columns of a bar, each with the names it is known by.
 const ROLES: [(&str, &[&str]); 6] = [

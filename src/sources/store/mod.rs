@@ -25,14 +25,12 @@ mod error;
 mod files;
 mod read;
 mod schema;
-mod shield;
 mod validate;
 mod write;
 
 pub use error::StoreError;
 pub use files::{Folder, MonthFile, Store};
 pub use schema::SCHEMA;
-pub(in crate::sources) use shield::shielded;
 #[cfg(test)]
 pub(in crate::sources) use write::encode;
 pub(in crate::sources) use write::replace_file;

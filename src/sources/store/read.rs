@@ -17,9 +17,9 @@ use parquet::file::statistics::Statistics;
 
 use super::error::StoreError;
 use super::schema::{KEY, check_columns, check_metadata, metadata_entry};
-use super::shield::shielded;
 use crate::domain::time::Window;
 use crate::sources::columns::BarColumns;
+use crate::sources::shield::shielded;
 
 /// More rows than a month of minutes can have by far. A damaged footer must not make the decoder
 /// ask for all the memory there is.

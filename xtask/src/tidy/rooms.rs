@@ -19,7 +19,7 @@ const ROOMS: &[Room] = &[
     room("core", &["domain"]),
     room("journal", &["domain"]),
     room("sources", &["domain", "journal::reader"]),
-    room("sinks", &["domain", "journal"]),
+    room("sinks", &["domain", "journal", "sources::shield"]),
     room("backtest", &["domain", "sources::columns"]),
     room("golden", &["domain", "journal"]),
     room("driver", &["domain", "core", "journal", "sources", "sinks", "backtest", "golden"]),

@@ -14,7 +14,7 @@ thread_local! {
 ///
 /// The first call puts a hook in front of the process's panic hook. It is silent for threads that
 /// are in here and hands everything else on, so the panics of others look as they always did.
-pub(in crate::sources) fn shielded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn shielded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = take_hook();

@@ -1,0 +1,336 @@
+//! What is fuzzed: one function per door through which bytes of others come in. Each takes any
+//! bytes, panics where a law is broken, and says whether the bytes were accepted. Tests feed them
+//! with seeds and changed seeds; libFuzzer, through `fuzz/`, with whatever it thinks of.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use lockstep::domain::event::{Event, Record};
+use lockstep::domain::tape::{Names, read_record, write_record};
+use lockstep::driver::case::Case;
+use lockstep::journal::frame::{self, Commit, FRAME_MAX, HEAD_BYTES, Head, NoFrame, Seal};
+use lockstep::journal::record::REGISTRY;
+use lockstep::journal::segment::{self, HEADER_BYTES, Header};
+use lockstep::journal::{Buffer, End, Reader, codec};
+use lockstep::sources::import::{ColumnNames, NaiveClock, Request, import};
+use lockstep::sources::market::Market;
+use lockstep::sources::store::Store;
+use tempfile::TempDir;
+
+/// A door: its name, and what is done with the bytes.
+pub type Target = (&'static str, fn(&[u8]) -> bool);
+
+/// Every door.
+pub const TARGETS: [Target; 7] = [
+    ("frame", frame),
+    ("payload", payload),
+    ("header", header),
+    ("reader", reader),
+    ("tape", tape),
+    ("csv", csv),
+    ("case", case),
+];
+
+/// The repository, seen from its own package and from `fuzz/`.
+pub fn repository() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    match package.ends_with("fuzz") {
+        true => package.parent().expect("fuzz/ lies in the repository"),
+        false => package,
+    }
+}
+
+/// The `N` bytes at the start of `data`, zeros where there are fewer, and the rest.
+fn take<const N: usize>(data: &[u8]) -> ([u8; N], &[u8]) {
+    let (head, rest) = data.split_at(data.len().min(N));
+    let mut bytes = [0; N];
+    bytes[..head.len()].copy_from_slice(head);
+    (bytes, rest)
+}
+
+/// A frame as it stands on disk, after the seed of its checksum. Bytes without a right checksum
+/// only ever see the first checks, so the same bytes are also closed as a frame of their own.
+pub fn frame(data: &[u8]) -> bool {
+    let (seed, bytes) = take(data);
+    let seed = u32::from_le_bytes(seed);
+    let accepted = match frame::parse(bytes, seed) {
+        Ok(read) => {
+            let mut again = vec![0xFF; read.len];
+            assert_eq!(frame::put(&mut again, read.head, read.payload, seed), read.len);
+            assert_eq!(again, bytes[..read.len], "one frame, one form");
+            true
+        }
+        Err(NoFrame::Needs(len)) => {
+            assert!(len > bytes.len() && len <= FRAME_MAX);
+            false
+        }
+        Err(NoFrame::Bad(_)) => false,
+    };
+    let (head, payload) = take::<20>(bytes);
+    let head = Head {
+        kind: u16::from_le_bytes([head[0], head[1]]),
+        version: u16::from_le_bytes([head[2], head[3]]),
+        seq: u64::from_le_bytes(take(&head[4..]).0),
+        extra: take(&head[12..]).0,
+    };
+    let payload = &payload[..payload.len().min(codec::PAYLOAD_MAX)];
+    let mut closed = vec![0; frame::len_of(payload.len())];
+    frame::put(&mut closed, head, payload, seed);
+    let read = frame::parse(&closed, seed).expect("what was closed is a frame");
+    assert_eq!((read.head, read.payload), (head, payload));
+    let number = u64::from_le_bytes(head.extra);
+    if let Some(commit) = Commit::read(&read) {
+        assert_eq!(commit.frame(head.seq, number, seed), closed);
+    }
+    if let Some(seal) = Seal::read(&read) {
+        assert_eq!(seal.frame(head.seq, number, seed), closed);
+    }
+    accepted
+}
+
+/// A payload, after the place of its kind in the registry. What is an event has one form as bytes
+/// and goes through text without a change.
+pub fn payload(data: &[u8]) -> bool {
+    let ([place], bytes) = take(data);
+    let kind = REGISTRY[usize::from(place) % REGISTRY.len()].kind;
+    let mut scratch = Buffer::default();
+    let Ok(event) = codec::decode(kind, bytes, &mut scratch) else { return false };
+    let mut again = Buffer::default();
+    let encoded = match &event {
+        Event::Input(input) => codec::encode_input(input, &mut again),
+        Event::Output(output) => codec::encode_output(output, &mut again),
+    };
+    assert_eq!(encoded, Ok(()));
+    assert_eq!(again.as_slice(), bytes, "one event, one form");
+    let id = match &event {
+        Event::Input(_) => "0",
+        Event::Output(_) => "0.1",
+    };
+    let id = lockstep::domain::event::EventId::parse(id).expect("an address");
+    let record = Record { id, cause: 0, received_ns: 0, event };
+    let line = write_record(&record, &Names::default());
+    assert!(!line.contains('\n'), "one event, one line");
+    // Text has no years of more than four digits, so some events cannot be read again.
+    if let Ok(read) = read_record(&line, &Names::default()) {
+        assert_eq!(read, record, "{line}");
+    }
+    true
+}
+
+/// A segment's header, with a right checksum.
+pub fn header(data: &[u8]) -> bool {
+    let mut block = data[..data.len().min(HEADER_BYTES)].to_vec();
+    let _ = Header::decode(&block, Path::new("short or unchecked"));
+    block.resize(HEADER_BYTES, 0);
+    mend_header(&mut block);
+    let Ok(header) = Header::decode(&block, Path::new("x")) else { return false };
+    let again = Header::decode(&header.encode(), Path::new("x")).expect("what it says is written");
+    assert_eq!(again, header);
+    true
+}
+
+fn mend_header(block: &mut [u8]) {
+    let end = HEADER_BYTES - 4;
+    let crc = crc32c::crc32c(&block[..end]);
+    block[end..HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// A folder of its own for each door, used by one at a time.
+fn scratch() -> PathBuf {
+    static DIR: OnceLock<TempDir> = OnceLock::new();
+    let dir = DIR.get_or_init(|| tempfile::tempdir().expect("a temporary directory"));
+    dir.path().to_path_buf()
+}
+
+/// The committed fixture: names and bytes of its segments, and its records.
+struct Fixture {
+    segments: Vec<(PathBuf, Vec<u8>)>,
+    records: Vec<Record>,
+}
+
+fn fixture() -> &'static Fixture {
+    static FIXTURE: OnceLock<Fixture> = OnceLock::new();
+    FIXTURE.get_or_init(|| {
+        let folder = repository().join("tests/fixtures/journal_v1");
+        let segments =
+            segment::list(&lockstep::journal::Files, &folder).expect("the fixture is committed");
+        let segments = segments.into_iter().map(|file| {
+            let name = PathBuf::from(file.path.file_name().expect("a file's name"));
+            (name, fs::read(&file.path).expect("a segment"))
+        });
+        let records = Reader::open(&folder).expect("the fixture opens");
+        let records = records.map(|record| record.expect("a record")).collect();
+        Fixture { segments: segments.collect(), records }
+    })
+}
+
+/// A journal that somebody changed. The bytes are a script: first whether checksums are mended
+/// after the changes, then changes of six bytes and more each (see [`change`]). Whatever is done,
+/// the records that are read are the first ones of the journal as it was, and only all of them can
+/// be sealed. Times of receipt have no more than the checksum to protect them.
+pub fn reader(data: &[u8]) -> bool {
+    static LOCK: Mutex<()> = Mutex::new(());
+    let _alone = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
+    let Fixture { segments, records } = fixture();
+    let ([mends], mut script) = take(data);
+    let mut files: Vec<Vec<u8>> = segments.iter().map(|(_, bytes)| bytes.clone()).collect();
+    while !script.is_empty() {
+        script = change(&mut files, script);
+    }
+    let mends = mends % 2 == 1;
+    if mends {
+        files.iter_mut().for_each(|file| mend(file));
+    }
+    let log = scratch().join("reader");
+    fs::create_dir_all(&log).expect("a folder");
+    for ((name, _), bytes) in segments.iter().zip(&files) {
+        // An empty file stands for one that is gone.
+        let path = log.join(name);
+        let _ = fs::remove_file(&path);
+        if !bytes.is_empty() {
+            fs::write(path, bytes).expect("a segment");
+        }
+    }
+    let Ok(mut reader) = Reader::open(&log) else { return false };
+    let mut count = 0;
+    while let Ok(Some(read)) = reader.next_record() {
+        let mut wanted = records.get(count).expect("no record is invented").clone();
+        if mends {
+            wanted.received_ns = read.received_ns;
+        }
+        assert_eq!(read, wanted);
+        count += 1;
+    }
+    if let Some(End::Sealed(seal)) = reader.end() {
+        assert_eq!((count, seal.records), (records.len(), count as u64), "all or no seal");
+    }
+    assert!(matches!(reader.next_record(), Ok(None)), "nothing follows the end or an error");
+    count == records.len()
+}
+
+/// One change: which segment, what, where (two bytes), how long, with what.
+fn change<'a>(files: &mut [Vec<u8>], script: &'a [u8]) -> &'a [u8] {
+    let ([segment, what, low, high, length], rest) = take(script);
+    let segment = usize::from(segment) % files.len();
+    let (next, from) = ((segment + 1) % files.len(), usize::from(u16::from_le_bytes([low, high])));
+    let other = files[next].clone();
+    let file = &mut files[segment];
+    let start = from.min(file.len());
+    let end = (start + usize::from(length)).min(file.len());
+    let (given, rest) = rest.split_at(rest.len().min(usize::from(length % 16)));
+    match what % 8 {
+        0 => {
+            let room = &mut file[start..];
+            let length = given.len().min(room.len());
+            room[..length].copy_from_slice(&given[..length]);
+        }
+        1 => {
+            if let Some(byte) = file.get_mut(start) {
+                *byte ^= 1 << (length % 8);
+            }
+        }
+        2 => file.truncate(start),
+        3 => drop(file.splice(start..start, given.iter().copied())),
+        4 => drop(file.drain(start..end)),
+        5 => file[start..end].fill(0),
+        // A stretch of the next segment in the place of this one's.
+        6 => {
+            let end = (start + 8 * usize::from(length)).min(file.len()).min(other.len());
+            if let Some(taken) = other.get(start..end) {
+                file[start..end].copy_from_slice(taken);
+            }
+        }
+        _ => file.extend_from_slice(given),
+    }
+    rest
+}
+
+/// Gives the header and every whole frame of a segment a right checksum.
+fn mend(file: &mut [u8]) {
+    if file.len() < HEADER_BYTES {
+        return;
+    }
+    mend_header(file);
+    let Ok(header) = Header::decode(&file[..HEADER_BYTES], Path::new("x")) else { return };
+    let seed = frame::seed_of(header.salt);
+    let mut place = HEADER_BYTES;
+    while let Some(rest) = file.get_mut(place..).filter(|rest| rest.len() >= HEAD_BYTES) {
+        let payload = u32::from_le_bytes(take(&rest[8..]).0) as usize;
+        let len = frame::len_of(payload.min(codec::PAYLOAD_MAX));
+        let Some(bytes) = rest.get_mut(..len) else { return };
+        let whole = bytes.to_vec();
+        let read = frame::trusted(&whole);
+        frame::put(bytes, read.head, read.payload, seed);
+        place += len;
+    }
+}
+
+/// Lines of tape. What was read is written, and what was written is read as the same.
+pub fn tape(data: &[u8]) -> bool {
+    let names = Names::new(["NSE_EQ|INE155A01022", "NSE_EQ|INE118H01025"]);
+    let Ok(text) = std::str::from_utf8(data) else { return false };
+    let mut accepted = false;
+    for line in text.lines() {
+        let Ok(record) = read_record(line, &names) else { continue };
+        accepted = true;
+        let written = write_record(&record, &names);
+        let again =
+            read_record(&written, &names).unwrap_or_else(|error| panic!("{written}: {error}"));
+        assert_eq!(write_record(&again, &names), written);
+    }
+    accepted
+}
+
+/// A file of minute bars. What is imported can be loaded, bar for bar, and what is refused leaves
+/// nothing behind.
+pub fn csv(data: &[u8]) -> bool {
+    static LOCK: Mutex<()> = Mutex::new(());
+    static MARKET: OnceLock<Market> = OnceLock::new();
+    let _alone = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
+    let market = MARKET.get_or_init(|| Market::embedded().expect("the market is sound"));
+    let instrument = market.instrument("NSE_EQ|INE155A01022").expect("a listed key");
+    let dir = scratch().join("csv");
+    let (file, out) = (dir.join("bars"), dir.join("out"));
+    let _ = fs::remove_dir_all(&out);
+    fs::create_dir_all(&dir).expect("a folder");
+    fs::write(&file, data).expect("a file");
+    let request = Request {
+        files: vec![file],
+        columns: ColumnNames::default(),
+        label: None,
+        naive: NaiveClock::India,
+        out: out.clone(),
+        replace: false,
+        quarantine: None,
+    };
+    let Ok(imported) = import(&request, instrument, &market.calendar) else {
+        assert!(!out.exists(), "what is refused leaves nothing behind");
+        return false;
+    };
+    let store = Store::open(&out).expect("what was imported is a store");
+    let written: usize = imported.written.iter().map(|(_, bars)| bars).sum();
+    let (first, last) = imported.range;
+    let bars = store.load(&instrument.key, first.date(), last.date()).expect("it can be loaded");
+    assert_eq!((bars.len(), imported.quarantined), (written, 0));
+    true
+}
+
+/// A case file. What is no case says where.
+pub fn case(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else { return false };
+    match Case::parse(text, "fuzzed", Path::new("replays/fuzzed")) {
+        Ok(case) => {
+            assert!(case.commands.is_sorted_by_key(|command| command.time));
+            assert!(case.range.first <= case.range.last);
+            assert_eq!(case.request().keys.len(), case.symbols.len());
+            true
+        }
+        Err(faults) => {
+            assert!(!faults.is_empty() && faults.is_sorted(), "a refusal has a reason");
+            let lines = text.lines().count() + 1;
+            assert!(faults.iter().all(|fault| (1..=lines).contains(&fault.at.0)), "{faults:?}");
+            false
+        }
+    }
+}
