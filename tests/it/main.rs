@@ -4,6 +4,7 @@ mod archive;
 mod cli_check;
 mod cli_difference;
 mod cli_import;
+mod cli_live;
 mod cli_refusals;
 mod cli_replay;
 mod core_stories;
