@@ -6,6 +6,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use lockstep::journal::Files;
+use lockstep::journal::mark::Mark;
+use lockstep::journal::segment::{HEADER_BYTES, Header};
+
 use crate::desk::Desk;
 
 /// Two sessions of the sample after one that warms up.
@@ -148,8 +152,9 @@ fn acknowledged_events_that_are_gone_stop_everything() {
     drop(rest);
     let path = segment(&desk);
     let mut bytes = fs::read(&path).unwrap();
-    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
-    bytes[end - 600..].fill(0);
+    let header = Header::decode(&bytes[..HEADER_BYTES], &path).unwrap();
+    let mark = Mark::read(&Files, path.parent().unwrap(), header.run_id).unwrap().unwrap();
+    bytes[mark.offset as usize - 600..].fill(0);
     fs::write(&path, &bytes).unwrap();
     let run = run_dir(&desk).display().to_string();
     for line in [LIVE.to_owned(), format!("journal recover {run}")] {
