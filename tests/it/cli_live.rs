@@ -103,8 +103,9 @@ fn told_to_stop_it_says_so_and_goes_on_from_its_checkpoint() {
 fn a_second_one_is_told_who_holds_the_lock() {
     let desk = desk();
     let (mut child, rest, _) = begun(&desk, 50);
-    let error = desk.refuses(73, LIVE);
-    assert!(error.contains(&format!("process {}", child.id())), "{error}");
+    let refused = desk.run(LIVE);
+    assert_eq!((refused.code, refused.stdout.as_str()), (73, ""));
+    assert!(refused.stderr.contains(&format!("process {}", child.id())), "{}", refused.stderr);
     child.kill().unwrap();
     child.wait().unwrap();
     drop(rest);
