@@ -64,9 +64,9 @@ fn has_cargo_fuzz() -> Done {
     if status.is_ok_and(|status| status.success()) {
         return Ok(());
     }
-    let why = "fuzz: cargo-fuzz is not installed. `cargo install cargo-fuzz` gets it; it also needs \
-               a C++ compiler and a Linux or macOS host. Without it, `cargo test fuzz` runs the \
-               same targets over the seeds and a few thousand changed ones";
+    let why = "fuzz: cargo-fuzz is not installed; `cargo install cargo-fuzz` gets it, and it needs \
+               a C++ compiler. Without it, `cargo test fuzz` runs the same targets over the seeds \
+               and thousands of changed ones";
     Err(Stop { exit: 2, why: why.to_owned() })
 }
 
