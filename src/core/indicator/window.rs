@@ -146,7 +146,7 @@ mod tests {
             let (row, _) = window.update(&bar(place, *high, 1, 1));
             row.swing_high.map_or("-".into(), |swing| alloc::format!("{}", swing.0 / 10_000))
         });
-        shown.collect::<alloc::vec::Vec<_>>().join(" ")
+        shown.collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn short_windows_have_no_range_and_no_direction() {
         let mut window = IndicatorWindow::new(5);
-        let known: alloc::vec::Vec<(bool, bool)> = (0..30)
+        let known: Vec<(bool, bool)> = (0..30)
             .map(|place| window.update(&bar(place, 101 + place % 3, 100, 1)).0)
             .map(|row| (row.atr != 0.0, row.adx != 0.0))
             .collect();
