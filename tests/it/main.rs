@@ -8,6 +8,7 @@ mod cli_replay;
 mod core_stories;
 mod desk;
 mod laws;
+mod live_stories;
 mod raw_parquet;
 mod readme;
 mod reference;

@@ -3,9 +3,11 @@
 
 use std::path::PathBuf;
 
-use lockstep::domain::config::{COMPAT_SLIPPAGE, ExecutionProfile, Profile};
+use lockstep::domain::config::{COMPAT_LIVE_WINDOW, COMPAT_SLIPPAGE, ExecutionProfile, Profile};
 use lockstep::domain::event::{Command, CommandKind, Output, RunStarted};
-use lockstep::domain::fact::{Bar, Fill, Indicators, OrderReason, Signal};
+use lockstep::domain::fact::{
+    Bar, Fill, Halt, Indicators, OrderReason, RejectReason, Rejection, Signal,
+};
 use lockstep::domain::instrument::InstrumentId;
 use lockstep::domain::money::{Cash, Price, Qty, Side};
 use lockstep::domain::time::{Date, MINUTE_US, Timestamp};
@@ -27,6 +29,8 @@ struct Facts {
     indicators: [Vec<Indicators>; 2],
     signals: [Vec<Signal>; 2],
     fills: [Vec<Fill>; 2],
+    halts: Vec<Halt>,
+    refusals: Vec<Rejection>,
 }
 
 fn fixture(name: &str) -> PathBuf {
@@ -83,14 +87,19 @@ fn run_over(minutes: &Minutes) -> RunStarted {
 }
 
 fn facts(minutes: &Minutes, commands: &[Command]) -> Facts {
-    let run = run_over(minutes);
+    facts_of(&run_over(minutes), minutes, commands)
+}
+
+fn facts_of(run: &RunStarted, minutes: &Minutes, commands: &[Command]) -> Facts {
     let columns = minutes.each_ref().map(|bars| BarColumns::from_bars(bars.iter()));
     let mut facts = Facts::default();
-    for derived in outputs(&run, &inputs(&run, &columns, commands)).into_iter().flatten() {
+    for derived in outputs(run, &inputs(run, &columns, commands)).into_iter().flatten() {
         match derived.output {
             Output::Indicators(row) => facts.indicators[row.instrument.index()].push(row),
             Output::Signal(signal) => facts.signals[signal.instrument.index()].push(*signal),
             Output::Fill(fill) => facts.fills[fill.instrument.index()].push(fill),
+            Output::Halt(halt) => facts.halts.push(halt),
+            Output::Rejection(refusal) => facts.refusals.push(refusal),
             _ => {}
         }
     }
@@ -224,13 +233,72 @@ fn conform(minutes: &Minutes) -> String {
 }
 
 /// A quarter hour as one minute has the same strategy bars as its fifteen.
+fn quarters() -> Minutes {
+    let read = |symbol: &str| records(fixture(&format!("{symbol}.csv")));
+    [0_u16, 1].map(|id| minutes(id, &read(SYMBOLS[usize::from(id)])))
+}
+
 #[test]
 fn the_live_path_has_the_bits_that_python_has() {
-    let quarters = [0_u16, 1].map(|id| {
-        let path = fixture(&format!("{}.csv", SYMBOLS[usize::from(id)]));
-        minutes(id, &records(path))
+    insta::assert_snapshot!(conform(&quarters()), @"indicators 3050, signals alone 126, signals 113, fills 213: 0 differences");
+}
+
+/// His counter of trades is meant for a day and never reset: of all fills, the first hundred.
+#[test]
+fn the_101st_fill_is_never_made_and_every_later_signal_is_refused() {
+    let minutes = quarters();
+    let mut run = run_over(&minutes);
+    run.config.execution.trades_max = 100;
+    let (free, limited) = (facts(&minutes, &[]), facts_of(&run, &minutes, &[]));
+    let in_order = |facts: &Facts| {
+        let mut fills = facts.fills.concat();
+        fills.sort_by_key(|fill| (fill.time, fill.instrument));
+        fills.into_iter().map(|fill| (fill.time, fill.price, fill.quantity)).collect::<Vec<_>>()
+    };
+    let (free, fills) = (in_order(&free), in_order(&limited));
+    assert_eq!((fills.len(), &fills[..]), (100, &free[..100]));
+    let halts: Vec<Timestamp> = limited.halts.iter().map(|halt| halt.time).collect();
+    assert_eq!(halts, [free[100].0], "the run is killed when the 101st is tried");
+    let later = |signal: &&Signal| signal.time > halts[0];
+    let later = limited.signals.iter().flatten().filter(later).count();
+    let killed = limited.refusals.iter().filter(|no| no.reason == RejectReason::Killed).count();
+    assert_eq!((killed, killed > 50), (later, true), "signals go on, {later} of them in vain");
+}
+
+/// The mean of a window is seeded at its oldest bar and forgets everything before; the mean of the
+/// whole history keeps a trace of its first bars until rounding swallows it. So the profiles part at
+/// the 101st bar, and with a history that begins two days later a window has the same bits once it is
+/// full, the whole history only hundreds of bars on.
+#[test]
+fn windows_forget_how_the_history_began() {
+    let whole = quarters();
+    let first = whole[0][0].open_time.date();
+    let late: Minutes = whole.clone().map(|bars| {
+        bars.into_iter().filter(|bar| bar.open_time.date() >= first.plus_days(2)).collect()
     });
-    insta::assert_snapshot!(conform(&quarters), @"indicators 3050, signals alone 126, signals 113, fills 213: 0 differences");
+    let rows = |minutes: &Minutes, profile: Profile| {
+        let mut run = run_over(minutes);
+        run.config.strategy.profile = profile;
+        let [mut rows, _] = facts_of(&run, minutes, &[]).indicators;
+        rows.truncate(whole[0].len() - 1);
+        rows
+    };
+    let live = rows(&whole, Profile::CompatLive);
+    let causal = &rows(&whole, Profile::Causal)[..live.len()];
+    let means = |row: &Indicators| [row.ema20, row.ema50, row.atr, row.adx].map(f64::to_bits);
+    let parted = (28..live.len()).find(|place| means(&live[*place]) != means(&causal[*place]));
+    assert_eq!(parted, Some(COMPAT_LIVE_WINDOW), "when the first bar leaves the window");
+
+    let cut = whole[0].len() - late[0].len();
+    let alike = |profile: Profile, all: &[Indicators]| {
+        let part = rows(&late, profile);
+        let from = COMPAT_LIVE_WINDOW - 1;
+        let pairs = all[cut + from..].iter().zip(&part[from..]);
+        let alike = pairs.clone().filter(|(whole, part)| means(whole) == means(part)).count();
+        format!("{profile} {alike} of {}", pairs.count())
+    };
+    let counts = [alike(Profile::CompatLive, &live), alike(Profile::Causal, causal)];
+    insta::assert_snapshot!(counts.join(", "), @"compat-live 1449 of 1449, causal 762 of 1449");
 }
 
 /// The same over the minutes themselves, which are too many for the repository.

@@ -255,3 +255,37 @@ impl ExitRule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fact::SignalKind;
+    use crate::domain::time::Date;
+
+    /// What a signal without a size leads to: 75 shares and no levels.
+    #[test]
+    fn a_level_of_zero_is_never_reached() {
+        let time = Timestamp::from_ist(Date::default(), 9, 15);
+        let price = Price(1_000_000);
+        let bar = Bar15m {
+            instrument: InstrumentId(0),
+            open_time: time,
+            close_time: time.plus_minutes(15),
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: Qty::ZERO,
+            minutes: 15,
+            minutes_expected: 15,
+        };
+        for side in [Side::Buy, Side::Sell] {
+            let origin = SignalRef { bar_time: time, side, kind: SignalKind::Trend };
+            let (stop, target) = (Price(0), Price(0));
+            let mut rule = ExitRule { side, stop, target, bars_held: 1, origin };
+            assert_eq!(rule.reached(&bar, 2), None);
+            rule.bars_held = 2;
+            assert_eq!(rule.reached(&bar, 2), Some((OrderReason::TimeStop, price)));
+        }
+    }
+}
