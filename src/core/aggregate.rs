@@ -1,5 +1,5 @@
-//! Minutes into strategy bars, ticks into minutes (rules 1.5, 2 and 7.1). When a bar is known is the
-//! profile's rule; a minute that is not there is never made up.
+//! Minutes into strategy bars, ticks into minutes (rules 1.5, 2 and 7.1). When a bar is known is
+//! the profile's rule; a minute that is not there is never made up.
 
 use alloc::collections::VecDeque;
 

@@ -4,7 +4,7 @@
 //! The rules are those of `docs/rules.md`, section by section; 7 is what the profile `compat-live`
 //! does otherwise:
 //!
-//! - [`lanes`] (1, 2, 7.1) one lane per instrument; the boundaries that a watermark reaches, in order
+//! - [`lanes`] (1, 2, 7.1) one lane per instrument; the boundaries that a watermark reaches
 //! - [`aggregate`] (1.4, 1.5, 2) ticks and minutes into strategy bars
 //! - [`indicator`] (3, 7.2) exactly the pandas kernels, one bar at a time or over a window
 //! - [`strategy`] (4, 7.3) the four conditions and the size

@@ -161,7 +161,8 @@ fn a_case_of_the_live_profile_says_what_it_brings() {
     for flags in ["--golden golden/sample", &format!("{data} --profile compat-live")] {
         let ran = desk.run(&format!("replay --no-journal {flags}"));
         let config = lines_of(&ran.stdout, &["Config"]);
-        insta::allow_duplicates! { insta::assert_snapshot!(config, @"   Config   pixityAI_meta 15m · compat-live, so compat execution and fees compat · core 1") };
+        let brought = "compat-live, so compat execution and fees compat";
+        assert_eq!(config, format!("   Config   pixityAI_meta 15m · {brought} · core 1"));
     }
     let shown = desk.run("config show --case sample").expect(0);
     assert!(shown.contains("fees = \"compat\"               # default"), "{shown}");

@@ -46,7 +46,7 @@ pub struct ReplayArgs {
     /// Keys of the symbols to trade [default: all]
     #[arg(long, value_name = "KEY", num_args = 1..)]
     symbols: Vec<String>,
-    /// Rules that make signals: causal or compat-live, which brings the execution and the fees compat
+    /// Rules that make signals: causal, or compat-live, which brings execution and fees compat
     #[arg(long, value_name = "NAME", value_parser = profile)]
     profile: Option<Profile>,
     /// Rules that turn signals into fills: honest or compat

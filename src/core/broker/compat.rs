@@ -1,6 +1,6 @@
-//! What the Python system does with a signal (rules 6 and 7.4): it trades at the close that made the
-//! signal, leaves exactly at the level, holds over nights, and lets opposite signals net against
-//! the position. Kept to reproduce his numbers, not to believe them.
+//! What the Python system does with a signal (rules 6 and 7.4): it trades at the close that made
+//! the signal, leaves exactly at the level, holds over nights, and lets opposite signals net
+//! against the position. Kept to reproduce his numbers, not to believe them.
 
 use alloc::vec;
 use alloc::vec::Vec;
