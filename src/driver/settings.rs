@@ -147,7 +147,7 @@ fn execution_settings(config: &mut ExecutionConfig) -> Vec<Setting<'_>> {
             Slot::Count(trades_max, 1..=1_000_000),
             "entries in a day (honest), fills in a run (compat)",
         ),
-        of("capital", Slot::Rupees(capital), "rupees at the start, the base of sizing"),
+        of("capital", Slot::Rupees(capital), "rupees at the start, the base of sizing (causal)"),
         of(
             "daily_loss_max",
             Slot::Rupees(daily_loss_max),

@@ -312,7 +312,7 @@ mod tests {
         cooldown_bars = 3             # default  bars from an exit to the next entry, both included (honest, compat-live)
         enter_on_incomplete = false   # default  whether a bar with missing minutes may enter (honest)
         trades_max = 100              # default  entries in a day (honest), fills in a run (compat)
-        capital = 100000              # default  rupees at the start, the base of sizing
+        capital = 100000              # default  rupees at the start, the base of sizing (causal)
         daily_loss_max = 800          # case     rupees lost that stop the day (honest) or the run (compat)
         position_max = 100000         # default  shares in the largest position (compat)
 
