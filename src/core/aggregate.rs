@@ -1,5 +1,5 @@
-//! Minutes into strategy bars, ticks into minutes (rules 1.5 and 2). A bar is closed by time that
-//! has passed, never by the arrival of the next bar, and a minute that is not there is not made up.
+//! Minutes into strategy bars, ticks into minutes (rules 1.5, 2 and 7.1). When a bar is known is
+//! the profile's rule; a minute that is not there is never made up.
 
 use alloc::collections::VecDeque;
 
@@ -9,11 +9,29 @@ use crate::domain::fact::{Bar, Bar15m, Tick};
 use crate::domain::money::{Price, Qty};
 use crate::domain::time::{MINUTE_US, Timestamp};
 
-/// Strategy bars of one instrument that are not closed yet, oldest first. There is more than one
+/// What makes a strategy bar known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Release {
+    /// Its quarter is over: a bar is closed by time that has passed.
+    AtClose,
+    /// The first minute of a later quarter is over, whenever that is: what the Python system does.
+    ByLaterMinute,
+}
+
+/// Strategy bars of one instrument that are not known yet, oldest first. There is more than one
 /// only while the watermark lags behind the bars.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Buckets {
-    open: VecDeque<Bar15m>,
+    release: Release,
+    open: VecDeque<Bucket>,
+}
+
+/// A strategy bar in the making.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Bucket {
+    bar: Bar15m,
+    /// Close of its first minute.
+    begun: Timestamp,
 }
 
 /// Where a minute belongs: its quarter's label, end and number of trading minutes.
@@ -30,10 +48,15 @@ pub struct Quarter {
 }
 
 impl Buckets {
+    /// No bars yet.
+    pub fn new(release: Release) -> Buckets {
+        Buckets { release, open: VecDeque::new() }
+    }
+
     /// Adds a minute to the bar of `quarter`. Minutes come in ascending order.
     #[inline]
     pub fn add(&mut self, bar: &Bar, quarter: &Quarter) {
-        if let Some(last) = self.open.back_mut()
+        if let Some(Bucket { bar: last, .. }) = self.open.back_mut()
             && last.open_time == quarter.open_time
         {
             last.high = last.high.max(bar.high);
@@ -43,7 +66,7 @@ impl Buckets {
             last.minutes += 1;
             return;
         }
-        self.open.push_back(Bar15m {
+        let strategy_bar = Bar15m {
             instrument: bar.instrument,
             open_time: quarter.open_time,
             close_time: quarter.close_time,
@@ -54,17 +77,25 @@ impl Buckets {
             volume: bar.volume,
             minutes: 1,
             minutes_expected: quarter.minutes_expected,
-        });
+        };
+        self.open.push_back(Bucket { bar: strategy_bar, begun: bar.close_time() });
     }
 
-    /// When the oldest open bar closes.
-    pub fn next_close(&self) -> Timestamp {
-        self.open.front().map_or(Timestamp::MAX, |bar| bar.close_time)
+    /// When the oldest bar is known, as far as that can be said yet.
+    pub fn next_known(&self) -> Timestamp {
+        let known = match self.release {
+            Release::AtClose => self.open.front().map(|bucket| bucket.bar.close_time),
+            Release::ByLaterMinute => self.open.get(1).map(|later| later.begun),
+        };
+        known.unwrap_or(Timestamp::MAX)
     }
 
-    /// The oldest open bar, if it closes at `time`.
+    /// The oldest bar, if it is known at `time`.
     pub fn pop(&mut self, time: Timestamp) -> Option<Bar15m> {
-        if self.next_close() == time { self.open.pop_front() } else { None }
+        if self.next_known() != time {
+            return None;
+        }
+        self.open.pop_front().map(|bucket| bucket.bar)
     }
 }
 

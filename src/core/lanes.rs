@@ -1,4 +1,4 @@
-//! One lane per instrument, side by side on the exchange's clock (rules 1 and 2). Lanes admit
+//! One lane per instrument, side by side on the exchange's clock (rules 1, 2 and 7.1). Lanes admit
 //! bars and ticks, and say what a watermark brings to an end and in which order: by time, and at
 //! equal times strategy bars, then flattening, then the session.
 
@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::config::Profile;
 use crate::domain::event::RunStarted;
 use crate::domain::fact::{Bar, Bar15m, RejectReason, Rejection, Tick};
 use crate::domain::instrument::{Instrument, InstrumentId};
@@ -13,14 +14,14 @@ use crate::domain::money::Price;
 use crate::domain::session::Session;
 use crate::domain::time::{Date, MINUTE_US, Timestamp, Window};
 
-use super::aggregate::{Buckets, Quarter, TickMinutes};
+use super::aggregate::{Buckets, Quarter, Release, TickMinutes};
 use super::outbox::{INPUT, Outbox};
 
 /// Something that passing time brings to an end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Boundary {
-    /// A strategy bar is complete, or as complete as it will ever be.
-    Bar(Bar15m),
+    /// A strategy bar is known: it is complete, or as complete as it will ever be.
+    Bar(Bar15m, Timestamp),
     /// An instrument's position must be closed: its session is about to end.
     Flatten(InstrumentId, Timestamp),
     /// The trading day is over for all instruments.
@@ -79,9 +80,13 @@ const NO_QUARTER: Quarter = Quarter {
 impl Lanes {
     /// The lanes of a run before its first event.
     pub fn new(run: &RunStarted) -> Lanes {
+        let release = match run.config.strategy.profile {
+            Profile::Causal => Release::AtClose,
+            Profile::CompatLive => Release::ByLaterMinute,
+        };
         let lane = |instrument: &Instrument| Lane {
             hours: run.sessions.iter().map(|session| Hours::new(session, instrument)).collect(),
-            buckets: Buckets::default(),
+            buckets: Buckets::new(release),
             tick_minutes: TickMinutes::default(),
             last_minute: Timestamp::MIN,
             quarter: NO_QUARTER,
@@ -144,11 +149,14 @@ impl Lanes {
             return Err(if same { RejectReason::Duplicate } else { RejectReason::OutOfOrder });
         }
         lane.last_minute = bar.open_time;
-        if !in_window || bar.open_time >= lane.quarter.end {
+        let is_new = !in_window || bar.open_time >= lane.quarter.end;
+        if is_new {
             lane.quarter = lane.quarter_of(bar.open_time, bar_us, session);
-            self.next_boundary = self.next_boundary.min(lane.quarter.close_time);
         }
         lane.buckets.add(bar, &lane.quarter);
+        if is_new {
+            self.next_boundary = self.next_boundary.min(lane.buckets.next_known());
+        }
         Ok(())
     }
 
@@ -177,7 +185,7 @@ impl Lanes {
                 continue;
             }
             if let Some(bar) = self.lanes.iter_mut().find_map(|lane| lane.buckets.pop(time)) {
-                return Some(Boundary::Bar(bar));
+                return Some(Boundary::Bar(bar, time));
             }
             if let Some(instrument) = self.pop_flatten(time) {
                 return Some(Boundary::Flatten(instrument, time));
@@ -219,7 +227,7 @@ impl Lanes {
         let session_end = self.sessions.get(self.session).map_or(Timestamp::MAX, |s| s.1);
         let of_lane = |lane: &Lane| {
             let flatten = lane.next_flatten(self.session, self.flatten_us);
-            lane.buckets.next_close().min(lane.tick_minutes.next_close()).min(flatten)
+            lane.buckets.next_known().min(lane.tick_minutes.next_close()).min(flatten)
         };
         self.lanes.iter().map(of_lane).fold(session_end, Timestamp::min)
     }

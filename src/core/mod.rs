@@ -1,13 +1,14 @@
 //! The pure machine: one input in, its outputs out, and nothing else. No clock, no I/O, no threads,
 //! no `Result`, no way to tell a live run from a replay. Time arrives as an input.
 //!
-//! The rules are those of `docs/rules.md`, section by section:
+//! The rules are those of `docs/rules.md`, section by section; 7 is what the profile `compat-live`
+//! does otherwise:
 //!
-//! - [`lanes`] (1, 2) one lane per instrument; the boundaries that a watermark reaches, in order
+//! - [`lanes`] (1, 2, 7.1) one lane per instrument; the boundaries that a watermark reaches
 //! - [`aggregate`] (1.4, 1.5, 2) ticks and minutes into strategy bars
-//! - [`indicator`] (3) exactly the pandas kernels, one bar at a time
-//! - [`strategy`] (4) the four conditions and the size
-//! - [`broker`] (5, 6) orders, fills and limits, honest or compat
+//! - [`indicator`] (3, 7.2) exactly the pandas kernels, one bar at a time or over a window
+//! - [`strategy`] (4, 7.3) the four conditions and the size
+//! - [`broker`] (5, 6, 7.4) orders, fills and limits, honest or compat
 //! - [`portfolio`] positions, cash, the day's profit
 //! - [`outbox`] what a step derived, with causes
 #![deny(missing_docs)]
@@ -104,7 +105,7 @@ impl Core {
         }
         while let Some(boundary) = self.lanes.pop_boundary(time, out) {
             match boundary {
-                Boundary::Bar(bar) => self.strategy_bar(&bar, out),
+                Boundary::Bar(bar, at) => self.strategy_bar(&bar, at, out),
                 Boundary::Flatten(instrument, at) => {
                     self.broker.flatten(instrument, at, &self.portfolio, out);
                 }
@@ -116,12 +117,14 @@ impl Core {
         self.lanes.set_watermark(time);
     }
 
-    fn strategy_bar(&mut self, bar: &Bar15m, out: &mut Outbox<'_>) {
+    fn strategy_bar(&mut self, bar: &Bar15m, time: Timestamp, out: &mut Outbox<'_>) {
         let cause = out.push(INPUT, *bar);
-        let (row, signal) = self.strategy.bar(bar);
+        let (row, signal) = self.strategy.bar(bar, time);
         out.push(cause, row);
-        self.broker.bar(bar, cause, &mut self.portfolio, out);
-        if let Some(signal) = signal {
+        self.broker.bar(bar, time, cause, &mut self.portfolio, out);
+        if let Some(signal) = signal
+            && !self.broker.is_resting(bar.instrument)
+        {
             let cause = out.push(cause, signal.clone());
             self.broker.signal(&signal, bar, cause, &self.lanes, &mut self.portfolio, out);
         }

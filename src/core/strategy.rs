@@ -1,4 +1,5 @@
-//! The strategy (rules 4): four conditions, the first that holds makes the bar's signal.
+//! The strategy (rules 4 and 7): four conditions, the first that holds makes the bar's signal. The
+//! profiles differ in what they look at, not in the conditions.
 
 use alloc::format;
 use alloc::string::String;
@@ -7,35 +8,50 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::config::StrategyConfig;
+use crate::domain::config::{
+    COMPAT_LIVE_BARS_MIN, COMPAT_LIVE_SIZING_CAPITAL, Profile, StrategyConfig,
+};
 use crate::domain::event::RunStarted;
 use crate::domain::fact::{Bar15m, Indicators, Signal, SignalKind};
 use crate::domain::money::{Cash, Price, Qty, Side};
 use crate::domain::time::Timestamp;
 
 use super::indicator::IndicatorSet;
+use super::indicator::window::IndicatorWindow;
 
 /// The strategy over all instruments of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Strategy {
     config: StrategyConfig,
+    /// What sizes are capped by.
     capital: Cash,
+    /// Index of the first bar that is evaluated.
+    first_bar: u32,
     active_from: Timestamp,
     lanes: Vec<History>,
+    memory: Memory,
 }
 
-/// What the strategy remembers of one instrument.
+/// What the strategy remembers of one instrument under every profile.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct History {
-    indicators: IndicatorSet,
     bars: u32,
     previous_close: f64,
     previous_ema20: f64,
 }
 
+/// What the indicators of each instrument look back on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Memory {
+    Whole(Vec<IndicatorSet>),
+    Window(Vec<IndicatorWindow>),
+}
+
 /// A bar with what its conditions look at, in rupees.
 struct View<'a> {
     bar: &'a Bar15m,
+    /// When the bar is known.
+    time: Timestamp,
     row: &'a Indicators,
     close: f64,
     previous_close: f64,
@@ -53,32 +69,48 @@ impl Strategy {
     /// The strategy before its first bar.
     pub fn new(run: &RunStarted) -> Strategy {
         let config = run.config.strategy.clone();
-        let history = History {
-            indicators: IndicatorSet::new(config.swing_period),
-            bars: 0,
-            previous_close: f64::NAN,
-            previous_ema20: f64::NAN,
+        let (count, period) = (run.instruments.len(), config.swing_period);
+        let history = History { bars: 0, previous_close: f64::NAN, previous_ema20: f64::NAN };
+        let (memory, first_bar, capital) = match config.profile {
+            Profile::Causal => (
+                Memory::Whole(vec![IndicatorSet::new(period); count]),
+                config.first_bar,
+                run.config.execution.capital,
+            ),
+            Profile::CompatLive => (
+                Memory::Window(vec![IndicatorWindow::new(period); count]),
+                COMPAT_LIVE_BARS_MIN - 1,
+                COMPAT_LIVE_SIZING_CAPITAL,
+            ),
         };
         Strategy {
-            capital: run.config.execution.capital,
+            capital,
+            first_bar,
             active_from: run.config.active_from,
-            lanes: vec![history; run.instruments.len()],
+            lanes: vec![history; count],
+            memory,
             config,
         }
     }
 
-    /// Takes the next bar of an instrument: the indicators after it, and its signal if it has one.
-    pub fn bar(&mut self, bar: &Bar15m) -> (Indicators, Option<Signal>) {
-        let history = &mut self.lanes[bar.instrument.index()];
-        let row = history.indicators.update(bar);
+    /// Takes the next bar of an instrument, known at `time`: the indicators after it, and its
+    /// signal if it has one.
+    pub fn bar(&mut self, bar: &Bar15m, time: Timestamp) -> (Indicators, Option<Signal>) {
+        let place = bar.instrument.index();
+        let history = &mut self.lanes[place];
+        let (row, previous_ema20) = match &mut self.memory {
+            Memory::Whole(sets) => (sets[place].update(bar), history.previous_ema20),
+            Memory::Window(windows) => windows[place].update(bar),
+        };
         let view = View {
             bar,
+            time,
             row: &row,
             close: bar.close.rupees(),
             previous_close: history.previous_close,
-            previous_ema20: history.previous_ema20,
+            previous_ema20,
         };
-        let is_due = history.bars >= self.config.first_bar && bar.close_time > self.active_from;
+        let is_due = history.bars >= self.first_bar && time > self.active_from;
         history.bars = history.bars.saturating_add(1);
         history.previous_close = view.close;
         history.previous_ema20 = row.ema20;
@@ -88,12 +120,12 @@ impl Strategy {
 
     fn signal(&self, view: &View<'_>) -> Option<Signal> {
         let Hit { side, kind, margins } = self.evaluate(view)?;
-        let View { bar, row, close, previous_ema20, .. } = *view;
+        let View { bar, time, row, close, previous_ema20, .. } = *view;
         let size = self.size(close, row.atr, side);
         Some(Signal {
             instrument: bar.instrument,
             bar_time: bar.open_time,
-            time: bar.close_time,
+            time,
             side,
             kind,
             price: bar.close,

@@ -15,6 +15,19 @@ tagged! {
     Profile {
         /// The batch rules, with swing points known only once they are confirmed.
         Causal = 1 "causal",
+        /// What the Python system does when it runs live: a window of 100 bars, and a bar is known
+        /// only when a later one has begun.
+        CompatLive = 2 "compat-live",
+    }
+}
+
+impl Profile {
+    /// The execution that belongs to these signals, where nobody says otherwise.
+    pub const fn execution(self) -> ExecutionProfile {
+        match self {
+            Profile::Causal => ExecutionProfile::Honest,
+            Profile::CompatLive => ExecutionProfile::Compat,
+        }
     }
 }
 
@@ -44,7 +57,8 @@ pub struct StrategyConfig {
     pub reversion_k: f64,
     /// Reversion needs an ADX below this.
     pub adx_gate: f64,
-    /// Index of the first bar that is evaluated, counted from the start of the history.
+    /// Index of the first bar that is evaluated, counted from the start of the history (causal;
+    /// compat-live has [`COMPAT_LIVE_BARS_MIN`]).
     pub first_bar: u32,
     /// Bars after which a position is closed whatever happened.
     pub time_stop_bars: u32,
@@ -84,13 +98,15 @@ pub struct ExecutionConfig {
     /// Positions are closed once the session has this many minutes left (honest).
     pub flatten_minutes: u32,
     /// A signal may enter once this many bars have closed since the exit, the exit's own bar and
-    /// the signal's included; so 3 silences the bar of the exit and the next (honest).
+    /// the signal's included; so 3 silences the bar of the exit and the next (honest, and compat
+    /// with compat-live).
     pub cooldown_bars: u32,
     /// Whether a bar with missing minutes may enter (honest).
     pub enter_on_incomplete: bool,
     /// Entries in one day, over all symbols (honest); fills in a run (compat).
     pub trades_max: u32,
-    /// Cash at the start, and the base of sizing.
+    /// Cash at the start, and the base of sizing (compat-live sizes by
+    /// [`COMPAT_LIVE_SIZING_CAPITAL`]).
     pub capital: Cash,
     /// Loss in one day, open positions and fees included, that stops trading for the day (honest)
     /// or the drawdown from the peak that stops it for good (compat).
@@ -211,3 +227,12 @@ pub struct RunConfig {
 
 /// The price improvement that the Python system takes from every fill: one paisa, always adverse.
 pub const COMPAT_SLIPPAGE: Price = Price(100);
+
+/// Bars that the live Python system looks back on, the newest included.
+pub const COMPAT_LIVE_WINDOW: usize = 100;
+
+/// Bars that must be in its window before it looks for a signal.
+pub const COMPAT_LIVE_BARS_MIN: u32 = 50;
+
+/// The capital that it sizes by, whatever there is.
+pub const COMPAT_LIVE_SIZING_CAPITAL: Cash = Cash::from_rupees(100_000);

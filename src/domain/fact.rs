@@ -102,7 +102,8 @@ pub struct Bar15m {
     pub instrument: InstrumentId,
     /// Start of the bar: its label.
     pub open_time: Timestamp,
-    /// End of the bar, cut off at the session's end: when the bar is known.
+    /// End of the bar, cut off at the session's end: the bar is known then, under the profile
+    /// compat-live once a later bar has begun.
     pub close_time: Timestamp,
     /// First price.
     pub open: Price,
@@ -146,9 +147,9 @@ pub struct Indicators {
     pub vwap: f64,
     /// Deviation of the volume from its mean over 100 bars, in standard deviations.
     pub vol_z: f64,
-    /// High of the last confirmed swing high.
+    /// High of the last swing high: confirmed, or not beaten yet (compat-live).
     pub swing_high: Option<Price>,
-    /// Low of the last confirmed swing low.
+    /// Low of the last swing low: confirmed, or not beaten yet (compat-live).
     pub swing_low: Option<Price>,
 }
 

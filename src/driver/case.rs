@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::domain::config::{ExecutionConfig, StrategyConfig};
+use crate::domain::config::{ExecutionConfig, Profile, StrategyConfig};
 use crate::domain::event::{Command, CommandKind};
 use crate::domain::time::Timestamp;
 
@@ -21,6 +21,14 @@ use super::settings::{Setting, integer, settings, text};
 pub const FILE: &str = "case.toml";
 /// The fee schedule of a case that names none.
 pub const FEES: &str = "nse";
+
+/// The fee schedule that belongs to a profile, where nobody says otherwise.
+pub const fn fees_of(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Causal => FEES,
+        Profile::CompatLive => "compat",
+    }
+}
 /// What a case file may hold.
 const KNOWN: [&str; 9] = [
     "data",
@@ -182,12 +190,11 @@ impl Reader<'_> {
         });
         let symbols = self.symbols(table);
         let commands = self.commands(table);
-        let fees = table.get("fees");
-        let fees = match fees {
-            Some(value) => self.read("fees", value, filled, filled_text),
-            None => Some(FEES.to_owned()),
-        };
         let (strategy, execution, mut given) = self.settings(table);
+        let fees = match table.get("fees") {
+            Some(value) => self.read("fees", value, filled, filled_text),
+            None => Some(fees_of(strategy.profile).to_owned()),
+        };
         given.extend(table.contains_key("fees").then(|| "fees".to_owned()));
         Some(Case {
             name: name.to_owned(),
@@ -292,7 +299,8 @@ impl Reader<'_> {
         Some(Command { time: time?, kind: kind? })
     }
 
-    /// The settings over their defaults, and the names of those that the file gives.
+    /// The settings over their defaults, and the names of those that the file gives. Execution goes
+    /// with the signals, unless the file says otherwise.
     fn settings(&mut self, table: &DeTable) -> (StrategyConfig, ExecutionConfig, BTreeSet<String>) {
         let (mut strategy, mut execution) = Default::default();
         let mut given = BTreeSet::new();
@@ -315,6 +323,9 @@ impl Reader<'_> {
             }
         }
         drop(all);
+        if !given.contains("execution.profile") {
+            execution.profile = strategy.profile.execution();
+        }
         (strategy, execution, given)
     }
 
@@ -401,6 +412,7 @@ pub fn names(replays: &Path) -> std::io::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::config::ExecutionProfile;
 
     const NEEDED: &str =
         "data = \"data\"\nfrom = \"2024-10\"\nto = \"2024-12\"\nwarmup_sessions = 22\n";
@@ -424,6 +436,19 @@ mod tests {
         assert_eq!(case.strategy, StrategyConfig::default());
         assert_eq!(case.execution, ExecutionConfig::default());
         assert!(case.given.is_empty());
+    }
+
+    #[test]
+    fn the_live_profile_brings_its_execution_and_fees_unless_the_file_says_otherwise() {
+        let live = format!("strategy.profile = 'compat-live'\n{NEEDED}");
+        let case = parse(&format!("{live}{SYMBOLS}")).unwrap();
+        assert_eq!(case.strategy.profile, Profile::CompatLive);
+        assert_eq!(case.execution.profile, ExecutionProfile::Compat);
+        assert_eq!(case.fees, "compat");
+        let own = "fees = 'nse'\nexecution.profile = 'honest'\n";
+        let case = parse(&format!("{live}{own}{SYMBOLS}")).unwrap();
+        assert_eq!(case.execution.profile, ExecutionProfile::Honest);
+        assert_eq!(case.fees, "nse");
     }
 
     #[test]
@@ -502,7 +527,7 @@ mod tests {
         insta::assert_snapshot!(said.join("\n"), @"
         line 5, column 15: strategy.id is '', but must be 1 to 64 letters, digits, '_', '-' or '.'
         line 5, column 15: strategy.id is 'with blank', but must be 1 to 64 letters, digits, '_', '-' or '.'
-        line 5, column 20: strategy.profile is 'batch', but must be 'causal'
+        line 5, column 20: strategy.profile is 'batch', but must be 'causal' or 'compat-live'
         line 5, column 24: strategy.bar_minutes is 5, but must be 15
         line 5, column 25: strategy.swing_period is 0, but must be a whole number from 1 to 100
         line 5, column 25: strategy.swing_period is 101, but must be a whole number from 1 to 100

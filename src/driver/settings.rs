@@ -80,7 +80,7 @@ fn strategy_settings(config: &mut StrategyConfig) -> Vec<Setting<'_>> {
         of(
             "first_bar",
             Slot::Count(first_bar, 1..=100_000),
-            "first bar that may signal, from 0, warm-up included",
+            "first bar that may signal, from 0, warm-up included (causal)",
         ),
         of(
             "time_stop_bars",
@@ -135,7 +135,7 @@ fn execution_settings(config: &mut ExecutionConfig) -> Vec<Setting<'_>> {
         of(
             "cooldown_bars",
             Slot::Count(cooldown_bars, 0..=10_000),
-            "bars from an exit to the next entry, both included (honest)",
+            "bars from an exit to the next entry, both included (honest, compat-live)",
         ),
         of(
             "enter_on_incomplete",
@@ -147,7 +147,7 @@ fn execution_settings(config: &mut ExecutionConfig) -> Vec<Setting<'_>> {
             Slot::Count(trades_max, 1..=1_000_000),
             "entries in a day (honest), fills in a run (compat)",
         ),
-        of("capital", Slot::Rupees(capital), "rupees at the start, the base of sizing"),
+        of("capital", Slot::Rupees(capital), "rupees at the start, the base of sizing (causal)"),
         of(
             "daily_loss_max",
             Slot::Rupees(daily_loss_max),

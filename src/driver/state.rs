@@ -50,14 +50,12 @@ impl Part {
         let (component, instrument) = match words[..] {
             ["lanes", "lanes", place, ..] => ("aggregator".to_owned(), Some(place)),
             ["lanes", ..] => ("aggregator".to_owned(), None),
-            ["strategy", "lanes", place, "indicators", name, ..] => {
+            ["strategy", "memory", _, place, name, ..] => {
                 (format!("indicator {name}"), Some(place))
             }
             ["strategy", "lanes", place, ..] => ("strategy".to_owned(), Some(place)),
             ["strategy", ..] => ("strategy".to_owned(), None),
-            ["broker", "rules", _, "slots" | "exits", place, ..] => {
-                ("broker".to_owned(), Some(place))
-            }
+            ["broker", "rules", _, "slots", place, ..] => ("broker".to_owned(), Some(place)),
             ["broker", ..] => ("limits".to_owned(), None),
             ["portfolio", "holdings", place, ..] => ("portfolio".to_owned(), Some(place)),
             ["portfolio", ..] => ("portfolio".to_owned(), None),
@@ -80,7 +78,7 @@ impl Part {
 pub struct StateField {
     /// In which part.
     pub part: Part,
-    /// Its path from the core, such as `strategy.lanes.0.indicators.ema20.value`.
+    /// Its path from the core, such as `strategy.memory.Whole.0.ema20.value`.
     pub path: String,
     /// Its value on one side; `-` where there is none.
     pub want: String,
@@ -207,7 +205,7 @@ mod tests {
         let line = |field: &StateField| format!("{} · {field}", field.part.name(&run));
         insta::assert_snapshot!(fields.iter().map(line).collect::<Vec<_>>().join("\n"), @"
         strategy · strategy.config.swing_period: 5 6
-        indicator swings of NSE_EQ|INE155A01022 · strategy.lanes.0.indicators.swings.period: 5 6
+        indicator swings of NSE_EQ|INE155A01022 · strategy.memory.Whole.0.swings.period: 5 6
         ");
         assert_eq!(differences(&one, &one), []);
     }

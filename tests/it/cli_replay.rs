@@ -121,6 +121,54 @@ fn order_of_symbols_threads_clock_and_place_change_nothing() {
     }
 }
 
+/// The summary's lines that begin with these words.
+fn lines_of(summary: &str, words: &[&str]) -> String {
+    let is_wanted = |line: &&str| words.contains(&line.split_whitespace().next().unwrap_or(""));
+    summary.lines().filter(is_wanted).map(redacted).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_live_profile_brings_its_execution_and_is_not_held_against_another_profiles_golden() {
+    let desk = Desk::new();
+    let run = |flags: &str| desk.run(&format!("replay --profile compat-live {flags}"));
+    let words = ["Config", "Replay", "Signals", "Trades", "Golden"];
+    insta::assert_snapshot!(lines_of(&run("").expect(0), &words), @"
+    Config   pixityAI_meta 15m · compat-live, so compat execution · fees nse · core 1
+    Replay   4,148 strategy bars (67 incomplete)
+    Signals  191 · BUY TREND 52 · SELL TREND 64 · BUY REVERSION 36 · SELL REVERSION 39
+    Trades   3 · win 33.3 % · stop 2 · target 1
+    Golden   not compared: golden/sample is for the profile causal, and this run has compat-live
+    ");
+    let run_dir = fs::read_dir(desk.at("runs")).unwrap().next().unwrap().unwrap().file_name();
+    desk.run(&format!("verify runs/{}", run_dir.display())).expect(0);
+    // The fees are the case's; execution is nobody's, so the profile brings it.
+    let summary = run("--execution honest --fees plan --no-journal").expect(0);
+    insta::assert_snapshot!(lines_of(&summary, &["Config", "Golden"]), @"
+    Config   pixityAI_meta 15m · compat-live · honest execution · fees plan · core 1
+    Golden   not compared: golden/sample is for the profile causal, and this run has compat-live
+    ");
+    let summary = desk.run("replay --profile causal --no-journal").expect(0);
+    assert!(summary.contains("identical"), "the profile of the case changes nothing");
+}
+
+#[test]
+fn a_case_of_the_live_profile_says_what_it_brings() {
+    let desk = Desk::new();
+    let case = "replays/sample/case.toml";
+    desk.edit(case, "fees = \"nse\"\n", "");
+    desk.edit(case, "[execution]", "[strategy]\nprofile = \"compat-live\"\n\n[execution]");
+    let data = format!("--data {DATA} --warmup-sessions 0 --from 2024-10 --to 2024-10");
+    for flags in ["--golden golden/sample", &format!("{data} --profile compat-live")] {
+        let ran = desk.run(&format!("replay --no-journal {flags}"));
+        let config = lines_of(&ran.stdout, &["Config"]);
+        let brought = "compat-live, so compat execution and fees compat";
+        assert_eq!(config, format!("   Config   pixityAI_meta 15m · {brought} · core 1"));
+    }
+    let shown = desk.run("config show --case sample").expect(0);
+    assert!(shown.contains("fees = \"compat\"               # default"), "{shown}");
+    assert!(shown.contains("profile = \"compat\"            # default"), "{shown}");
+}
+
 #[test]
 fn a_run_with_other_commands_is_another_run() {
     let desk = Desk::new();

@@ -206,14 +206,14 @@ impl Walk {
 }
 
 /// The inputs that a replay of these columns hears.
-fn inputs(run: &RunStarted, columns: &[BarColumns], commands: &[Command]) -> Vec<Input> {
+pub fn inputs(run: &RunStarted, columns: &[BarColumns], commands: &[Command]) -> Vec<Input> {
     let mut sequencer = Sequencer::new(columns.len(), &session_ends(run), commands);
     sequencer.add_chunk(columns.to_vec());
     sequencer.finish();
     std::iter::from_fn(|| sequencer.next_input()).collect()
 }
 
-fn outputs(run: &RunStarted, inputs: &[Input]) -> Vec<Vec<Derived>> {
+pub fn outputs(run: &RunStarted, inputs: &[Input]) -> Vec<Vec<Derived>> {
     let mut core = Core::new(run);
     let step = |(seq, input)| {
         let mut out = Vec::new();

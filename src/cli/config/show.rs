@@ -299,7 +299,7 @@ mod tests {
         swing_period = 5              # default  bars on either side of a swing point
         reversion_k = 2.0             # default  width of the reversion band, in ATRs
         adx_gate = 25.0               # default  reversion needs an ADX below this
-        first_bar = 50                # default  first bar that may signal, from 0, warm-up included
+        first_bar = 50                # default  first bar that may signal, from 0, warm-up included (causal)
         time_stop_bars = 12           # default  bars after which a position is closed
         risk_per_trade = 500          # default  rupees at risk in one signal: quantity = this / ATR
         leverage = 5                  # default  times the capital that positions may be worth
@@ -309,10 +309,10 @@ mod tests {
         slippage_ticks = 1            # default  ticks that market and stop fills are worse (honest)
         entry_cutoff_minutes = 30     # default  minutes before the session's end without entry (honest)
         flatten_minutes = 15          # default  minutes before the session's end to be flat (honest)
-        cooldown_bars = 3             # default  bars from an exit to the next entry, both included (honest)
+        cooldown_bars = 3             # default  bars from an exit to the next entry, both included (honest, compat-live)
         enter_on_incomplete = false   # default  whether a bar with missing minutes may enter (honest)
         trades_max = 100              # default  entries in a day (honest), fills in a run (compat)
-        capital = 100000              # default  rupees at the start, the base of sizing
+        capital = 100000              # default  rupees at the start, the base of sizing (causal)
         daily_loss_max = 800          # case     rupees lost that stop the day (honest) or the run (compat)
         position_max = 100000         # default  shares in the largest position (compat)
 
@@ -407,6 +407,7 @@ mod tests {
     prop_compose! {
         fn strategies()(
             id in "[A-Za-z0-9_.-]{1,64}",
+            profile in prop::sample::select(Profile::ALL),
             swing_period in 1_u32..=100,
             reversion_k in 1e-9..=100.0,
             adx_gate in 1e-9..=100.0,
@@ -415,7 +416,7 @@ mod tests {
             risk_per_trade in (1_i64..=1_000_000_000).prop_map(Cash::from_rupees),
             leverage in 1_u32..=100,
         ) -> StrategyConfig {
-            let (profile, bar_minutes) = (Profile::Causal, 15);
+            let bar_minutes = 15;
             StrategyConfig {
                 id, profile, bar_minutes, swing_period, reversion_k, adx_gate, first_bar,
                 time_stop_bars, risk_per_trade, leverage,

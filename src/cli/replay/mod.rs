@@ -3,6 +3,7 @@
 
 mod report;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::cli::{clock, prepare, terminal};
 use crate::domain::config::{ExecutionProfile, Profile};
 use crate::domain::event::{Derived, EventId, Input, RunStarted};
 use crate::domain::time::Date;
-use crate::driver::case::Case;
+use crate::driver::case::{self, Case};
 use crate::driver::plan::{DateRange, Request};
 use crate::driver::replay::Replay;
 use crate::golden::book::{Book, Collector};
@@ -45,7 +46,7 @@ pub struct ReplayArgs {
     /// Keys of the symbols to trade [default: all]
     #[arg(long, value_name = "KEY", num_args = 1..)]
     symbols: Vec<String>,
-    /// Rules that make signals
+    /// Rules that make signals: causal, or compat-live, which brings execution and fees compat
     #[arg(long, value_name = "NAME", value_parser = profile)]
     profile: Option<Profile>,
     /// Rules that turn signals into fills: honest or compat
@@ -89,7 +90,7 @@ pub enum Format {
 }
 
 fn profile(word: &str) -> Result<Profile, String> {
-    Profile::from_word(word).ok_or_else(|| "the profile there is: causal".to_owned())
+    Profile::from_word(word).ok_or_else(|| "must be causal or compat-live".to_owned())
 }
 
 fn execution_profile(word: &str) -> Result<ExecutionProfile, String> {
@@ -105,7 +106,17 @@ struct Meaning {
     /// The days that are reported and compared; a part of what is run.
     shown: DateRange,
     golden: GoldenChoice,
-    labels: Vec<crate::driver::case::Symbol>,
+    labels: Vec<case::Symbol>,
+    /// What the case itself says of its settings, such as `fees`.
+    given: BTreeSet<String>,
+    by_profile: ByProfile,
+}
+
+/// What nobody chose and the profile brought along, where that is not the default.
+#[derive(Clone, Copy, Default)]
+struct ByProfile {
+    execution: bool,
+    fees: bool,
 }
 
 /// Which golden the facts are held against.
@@ -119,6 +130,7 @@ enum GoldenChoice {
 struct Done<'a> {
     name: &'a str,
     run: &'a RunStarted,
+    by_profile: ByProfile,
     shown: DateRange,
     summary: Summary,
     sealed: Sealed,
@@ -167,6 +179,7 @@ pub fn run(args: &ReplayArgs, market: &Market) -> Result<Exit, Failure> {
     let done = Done {
         name: &meaning.name,
         run: &replay.run,
+        by_profile: meaning.by_profile,
         shown: meaning.shown,
         summary,
         sealed,
@@ -185,31 +198,27 @@ fn resolve(args: &ReplayArgs, market: &Market) -> Result<Meaning, Failure> {
         None => of_case(args)?,
     };
     let mut changed = Vec::new();
-    let request = &mut meaning.request;
     if !args.symbols.is_empty() {
-        request.keys = args.symbols.clone();
+        meaning.request.keys = args.symbols.clone();
         changed.push("--symbols");
     }
-    if let Some(profile) = args.profile {
-        request.strategy.profile = profile;
-    }
-    if let Some(execution) = args.execution {
-        request.execution.profile = execution;
-        changed.push("--execution");
-    }
-    if let Some(fees) = &args.fees {
-        request.fees.clone_from(fees);
-        changed.push("--fees");
-    }
+    let own_profile = meaning.request.strategy.profile;
+    choose_rules(args, &mut meaning, &mut changed);
     if let Some(sessions) = args.warmup_sessions {
-        request.warmup_sessions = sessions;
+        meaning.request.warmup_sessions = sessions;
         changed.push("--warmup-sessions");
     }
     let is_case = args.data.is_none();
+    let profile = meaning.request.strategy.profile;
+    let of_case = Path::new("golden").join(&args.case);
     meaning.golden = match &args.golden {
         Some(dir) => GoldenChoice::At(dir.clone()),
         None if !is_case => GoldenChoice::Skipped("no --golden was given".to_owned()),
-        None if changed.is_empty() => GoldenChoice::At(Path::new("golden").join(&args.case)),
+        None if profile != own_profile => GoldenChoice::Skipped(format!(
+            "{} is for the profile {own_profile}, and this run has {profile}",
+            of_case.display()
+        )),
+        None if changed.is_empty() => GoldenChoice::At(of_case),
         None => GoldenChoice::Skipped(format!("{} changes the case", changed.join(", "))),
     };
     meaning.labels.retain(|label| meaning.request.keys.contains(&label.key));
@@ -220,6 +229,30 @@ fn resolve(args: &ReplayArgs, market: &Market) -> Result<Meaning, Failure> {
             .because(format!("there is no session from {first} to {last}")));
     }
     Ok(meaning)
+}
+
+/// Profile, execution and fees: what a flag says, else what the case says, else what belongs to the
+/// profile.
+fn choose_rules(args: &ReplayArgs, meaning: &mut Meaning, changed: &mut Vec<&str>) {
+    let Meaning { request, given, by_profile, .. } = meaning;
+    if let Some(profile) = args.profile {
+        request.strategy.profile = profile;
+    }
+    let profile = request.strategy.profile;
+    if let Some(execution) = args.execution {
+        request.execution.profile = execution;
+        changed.push("--execution");
+    } else if !given.contains("execution.profile") {
+        request.execution.profile = profile.execution();
+        by_profile.execution = profile.execution() != Profile::Causal.execution();
+    }
+    if let Some(fees) = &args.fees {
+        request.fees.clone_from(fees);
+        changed.push("--fees");
+    } else if !given.contains("fees") {
+        request.fees = case::fees_of(profile).to_owned();
+        by_profile.fees = request.fees != case::FEES;
+    }
 }
 
 /// A case is always run from its own first day, so that a part of it has the same facts as the
@@ -247,6 +280,8 @@ fn of_case(args: &ReplayArgs) -> Result<Meaning, Failure> {
         shown,
         golden: GoldenChoice::Skipped(String::new()),
         labels: case.symbols,
+        given: case.given,
+        by_profile: ByProfile::default(),
     })
 }
 
@@ -267,7 +302,7 @@ fn of_data(args: &ReplayArgs, data: &Path) -> Result<Meaning, Failure> {
         keys,
         strategy: Default::default(),
         execution: Default::default(),
-        fees: "nse".to_owned(),
+        fees: case::FEES.to_owned(),
         commands: Vec::new(),
     };
     Ok(Meaning {
@@ -277,6 +312,8 @@ fn of_data(args: &ReplayArgs, data: &Path) -> Result<Meaning, Failure> {
         shown,
         golden: GoldenChoice::Skipped(String::new()),
         labels: Vec::new(),
+        given: BTreeSet::new(),
+        by_profile: ByProfile::default(),
     })
 }
 

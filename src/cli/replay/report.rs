@@ -48,8 +48,7 @@ fn human(done: &Done<'_>) -> String {
 
 fn facts(done: &Done<'_>) -> Vec<(&'static str, String)> {
     let bars_refused = &done.summary.bars_refused;
-    let mut facts =
-        vec![("Data", data(done)), ("Days", days(done)), ("Config", facts::config(done.run))];
+    let mut facts = vec![("Data", data(done)), ("Days", days(done)), ("Config", config(done))];
     facts.push(("Replay", replay(done)));
     if !bars_refused.is_empty() {
         let total = bars_refused.values().sum();
@@ -105,6 +104,27 @@ fn data_hash(run: &RunStarted) -> String {
         hasher.update(format!("{} {}\n", file.name, file.blake3).as_bytes());
     }
     hasher.finalize().to_hex().to_string()
+}
+
+fn config(done: &Done<'_>) -> String {
+    let config = &done.run.config;
+    let mut profile = config.strategy.profile.to_string();
+    let rules = [
+        (format!("{} execution", config.execution.profile), done.by_profile.execution),
+        (format!("fees {}", config.fees.name), done.by_profile.fees),
+    ];
+    let (brought, chosen): (Vec<_>, Vec<_>) = rules.iter().partition(|(_, is_brought)| *is_brought);
+    let words = |rules: Vec<&(String, bool)>, between| {
+        rules.into_iter().map(|(words, _)| words.as_str()).collect::<Vec<_>>().join(between)
+    };
+    if !brought.is_empty() {
+        profile = format!("{profile}, so {}", words(brought, " and "));
+    }
+    if !chosen.is_empty() {
+        profile = format!("{profile} · {}", words(chosen, " · "));
+    }
+    let (id, minutes) = (&config.strategy.id, config.strategy.bar_minutes);
+    format!("{id} {minutes}m · {profile} · core {}", done.run.core_version)
 }
 
 fn replay(done: &Done<'_>) -> String {

@@ -1,13 +1,13 @@
-//! What the Python system does with a signal (rules 6): it trades at the close that made the
-//! signal, leaves exactly at the level, holds over nights, and lets opposite signals net against
-//! the position. Kept to reproduce his numbers, not to believe them.
+//! What the Python system does with a signal (rules 6 and 7.4): it trades at the close that made
+//! the signal, leaves exactly at the level, holds over nights, and lets opposite signals net
+//! against the position. Kept to reproduce his numbers, not to believe them.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::config::{COMPAT_SLIPPAGE, ExecutionConfig, FeeSchedule};
+use crate::domain::config::{COMPAT_SLIPPAGE, ExecutionConfig, FeeSchedule, Profile};
 use crate::domain::event::{Command, CommandKind, RunStarted};
 use crate::domain::fact::{
     Bar15m, Halt, Order, OrderReason, RejectReason, Rejection, Signal, SignalRef,
@@ -31,11 +31,23 @@ pub struct Compat {
     config: ExecutionConfig,
     fees: FeeSchedule,
     time_stop_bars: u32,
-    exits: Vec<Option<ExitRule>>,
+    /// Bars that the strategy is mute for after an instrument became flat; 0 if it never is.
+    cooldown_bars: u32,
+    slots: Vec<Slot>,
     peak: Cash,
     fills: u32,
     is_killed: bool,
     is_paused: bool,
+}
+
+/// What is known of one instrument.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Slot {
+    exit: Option<ExitRule>,
+    /// Strategy bars that the strategy has seen. One that ends the position is looked at before.
+    bars: u32,
+    /// How many that were when the position last became exactly 0.
+    flat_since: Option<u32>,
 }
 
 /// How the position ends. Kept from the first entry until the position is exactly 0, whatever
@@ -55,7 +67,11 @@ impl Compat {
         Compat {
             fees: run.config.fees.clone(),
             time_stop_bars: run.config.strategy.time_stop_bars,
-            exits: vec![None; run.instruments.len()],
+            cooldown_bars: match run.config.strategy.profile {
+                Profile::Causal => 0,
+                Profile::CompatLive => config.cooldown_bars,
+            },
+            slots: vec![Slot::default(); run.instruments.len()],
             peak: config.capital,
             fills: 0,
             is_killed: false,
@@ -64,15 +80,34 @@ impl Compat {
         }
     }
 
-    /// Rule 6.1.
+    /// Rule 6.1; then the strategy sees the bar.
     pub fn bar(
         &mut self,
         bar: &Bar15m,
+        time: Timestamp,
         cause: u32,
         portfolio: &mut Portfolio,
         out: &mut Outbox<'_>,
     ) {
-        let Some(exit) = &mut self.exits[bar.instrument.index()] else {
+        self.exit(bar, time, cause, portfolio, out);
+        self.slots[bar.instrument.index()].bars += 1;
+    }
+
+    /// Rule 7.4: whether the instrument became flat less than the cooldown ago.
+    pub fn is_resting(&self, instrument: InstrumentId) -> bool {
+        let Slot { bars, flat_since, .. } = self.slots[instrument.index()];
+        flat_since.is_some_and(|flat_since| bars - flat_since < self.cooldown_bars)
+    }
+
+    fn exit(
+        &mut self,
+        bar: &Bar15m,
+        time: Timestamp,
+        cause: u32,
+        portfolio: &mut Portfolio,
+        out: &mut Outbox<'_>,
+    ) {
+        let Some(exit) = &mut self.slots[bar.instrument.index()].exit else {
             return;
         };
         exit.bars_held += 1;
@@ -80,7 +115,7 @@ impl Compat {
         let Some((reason, price)) = exit.reached(bar, self.time_stop_bars) else {
             return;
         };
-        let (instrument, time) = (bar.instrument, bar.close_time);
+        let instrument = bar.instrument;
         if self.is_killed || !self.may_trade(instrument, price, time, cause, portfolio, out) {
             return;
         }
@@ -127,7 +162,7 @@ impl Compat {
         let (reason, origin) = (OrderReason::Entry, signal.origin());
         let order = Order { instrument, time, side, quantity, reason, origin };
         self.trade(&order, price, cause, portfolio, out);
-        let exit = &mut self.exits[instrument.index()];
+        let exit = &mut self.slots[instrument.index()].exit;
         if portfolio.quantity(instrument) != Qty::ZERO && exit.is_none() {
             let (stop, target) = (signal.stop, signal.target);
             *exit = Some(ExitRule { side, stop, target, bars_held: 0, origin });
@@ -177,7 +212,8 @@ impl Compat {
         execute(Execution { order, id, cause, time, price }, &self.fees, portfolio, out);
         self.fills += 1;
         if portfolio.quantity(order.instrument) == Qty::ZERO {
-            self.exits[order.instrument.index()] = None;
+            let slot = &mut self.slots[order.instrument.index()];
+            (slot.exit, slot.flat_since) = (None, Some(slot.bars));
         }
     }
 
@@ -203,18 +239,55 @@ impl Compat {
 }
 
 impl ExitRule {
-    /// Why and at which price the bar ends the position, if it does. The stop wins.
+    /// Why and at which price the bar ends the position, if it does. The stop wins; a level of 0 is
+    /// none.
     fn reached(&self, bar: &Bar15m, time_stop_bars: u32) -> Option<(OrderReason, Price)> {
         let (stopped, reached) = match self.side {
             Side::Buy => (bar.low <= self.stop, bar.high >= self.target),
             Side::Sell => (bar.high >= self.stop, bar.low <= self.target),
         };
+        let stopped = stopped && self.stop.0 > 0;
+        let reached = reached && self.target.0 > 0;
         if stopped {
             Some((OrderReason::Stop, self.stop))
         } else if reached {
             Some((OrderReason::Target, self.target))
         } else {
             (self.bars_held >= time_stop_bars).then_some((OrderReason::TimeStop, bar.close))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fact::SignalKind;
+    use crate::domain::time::Date;
+
+    /// What a signal without a size leads to: 75 shares and no levels.
+    #[test]
+    fn a_level_of_zero_is_never_reached() {
+        let time = Timestamp::from_ist(Date::default(), 9, 15);
+        let price = Price(1_000_000);
+        let bar = Bar15m {
+            instrument: InstrumentId(0),
+            open_time: time,
+            close_time: time.plus_minutes(15),
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: Qty::ZERO,
+            minutes: 15,
+            minutes_expected: 15,
+        };
+        for side in [Side::Buy, Side::Sell] {
+            let origin = SignalRef { bar_time: time, side, kind: SignalKind::Trend };
+            let (stop, target) = (Price(0), Price(0));
+            let mut rule = ExitRule { side, stop, target, bars_held: 1, origin };
+            assert_eq!(rule.reached(&bar, 2), None);
+            rule.bars_held = 2;
+            assert_eq!(rule.reached(&bar, 2), Some((OrderReason::TimeStop, price)));
         }
     }
 }

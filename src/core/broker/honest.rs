@@ -257,7 +257,14 @@ impl Honest {
     }
 
     /// Rule 5, at a strategy bar, 1.
-    pub fn bar(&mut self, bar: &Bar15m, cause: u32, portfolio: &Portfolio, out: &mut Outbox<'_>) {
+    pub fn bar(
+        &mut self,
+        bar: &Bar15m,
+        time: Timestamp,
+        cause: u32,
+        portfolio: &Portfolio,
+        out: &mut Outbox<'_>,
+    ) {
         let slot = &mut self.slots[bar.instrument.index()];
         if slot.exit.is_none() {
             slot.bars_since_exit = slot.bars_since_exit.saturating_add(1);
@@ -266,7 +273,7 @@ impl Honest {
         slot.bars_held += 1;
         if slot.bars_held >= self.time_stop_bars {
             let reason = OrderReason::TimeStop;
-            self.close(bar.instrument, reason, bar.close_time, cause, portfolio, out);
+            self.close(bar.instrument, reason, time, cause, portfolio, out);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Orders, fills and the limits that stand before them (rules 5 and 6). Two ways to execute, behind
+//! Orders, fills and the limits that stand before them (rules 5 to 7). Two ways to execute, behind
 //! one set of questions: a price came, a strategy bar closed, a signal wants in, time ran out.
 
 mod compat;
@@ -104,17 +104,27 @@ impl Broker {
         }
     }
 
-    /// A strategy bar closed; `cause` is its index.
+    /// A strategy bar became known at `time`; `cause` is its index.
     pub fn bar(
         &mut self,
         bar: &Bar15m,
+        time: Timestamp,
         cause: u32,
         portfolio: &mut Portfolio,
         out: &mut Outbox<'_>,
     ) {
         match &mut self.rules {
-            Rules::Honest(honest) => honest.bar(bar, cause, portfolio, out),
-            Rules::Compat(compat) => compat.bar(bar, cause, portfolio, out),
+            Rules::Honest(honest) => honest.bar(bar, time, cause, portfolio, out),
+            Rules::Compat(compat) => compat.bar(bar, time, cause, portfolio, out),
+        }
+    }
+
+    /// Whether the strategy is mute on the instrument's newest bar, since it was flattened a short
+    /// while ago (rules 7.4). Honest execution says no to a signal instead.
+    pub fn is_resting(&self, instrument: InstrumentId) -> bool {
+        match &self.rules {
+            Rules::Honest(_) => false,
+            Rules::Compat(compat) => compat.is_resting(instrument),
         }
     }
 

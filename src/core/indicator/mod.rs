@@ -1,10 +1,12 @@
-//! Indicators, one strategy bar at a time (rules 3). Each value has the same bits as the pandas
-//! expression it comes from; the state is the whole history's, never a window's.
+//! Indicators, one strategy bar at a time. Each value has the same bits as the pandas expression it
+//! comes from. Here is the state of the whole history (rules 3); [`window`] looks back on the last
+//! hundred bars only, as the Python system does live (rules 7.2).
 
 pub mod direction;
 pub mod kernel;
 pub mod swing;
 pub mod volume;
+pub mod window;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +16,12 @@ use kernel::{COM_14, Kernel};
 use swing::Swings;
 use volume::{SessionVwap, VolumeScore};
 
-/// All indicators of one instrument.
+/// `com` of an exponential mean of span 20.
+const COM_EMA20: f64 = 9.5;
+/// `com` of an exponential mean of span 50.
+const COM_EMA50: f64 = 24.5;
+
+/// All indicators of one instrument over its whole history.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IndicatorSet {
     ema20: Kernel,
@@ -31,8 +38,8 @@ impl IndicatorSet {
     /// Indicators before the first bar; `swing_period` is the bars on either side of a swing.
     pub fn new(swing_period: u32) -> IndicatorSet {
         IndicatorSet {
-            ema20: Kernel::new(9.5, 1),
-            ema50: Kernel::new(24.5, 1),
+            ema20: Kernel::new(COM_EMA20, 1),
+            ema50: Kernel::new(COM_EMA50, 1),
             range: Range::default(),
             atr: Kernel::new(COM_14, 14),
             direction: Direction::new(),

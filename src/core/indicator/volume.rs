@@ -27,13 +27,47 @@ impl SessionVwap {
         if self.date != Some(date) {
             *self = SessionVwap { date: Some(date), ..SessionVwap::default() };
         }
-        let typical = (bar.high.rupees() + bar.low.rupees() + bar.close.rupees()) / 3.0;
-        let y = typical * bar.volume.0 as f64 - self.compensation;
+        let y = typical(bar) * bar.volume.0 as f64 - self.compensation;
         let t = self.sum + y;
         self.compensation = (t - self.sum) - y;
         self.sum = t;
         self.volume += bar.volume.0;
         if self.volume == 0 { f64::NAN } else { self.sum / self.volume as f64 }
+    }
+}
+
+/// The price that stands for a bar: a third of high, low and close, in rupees.
+fn typical(bar: &Bar15m) -> f64 {
+    (bar.high.rupees() + bar.low.rupees() + bar.close.rupees()) / 3.0
+}
+
+/// Plain mean of the typical prices since the session's first bar, in rupees, as pandas'
+/// `expanding().mean()` has it: the sum compensated, and a price that never changed taken as it is.
+#[derive(Clone, Debug, Default)]
+pub struct SessionMean {
+    date: Option<Date>,
+    sum: f64,
+    compensation: f64,
+    count: u32,
+    newest: f64,
+    has_changed: bool,
+}
+
+impl SessionMean {
+    /// The mean after this bar.
+    pub fn update(&mut self, bar: &Bar15m) -> f64 {
+        let (date, price) = (bar.open_time.date(), typical(bar));
+        if self.date != Some(date) {
+            *self = SessionMean { date: Some(date), newest: price, ..SessionMean::default() };
+        }
+        self.has_changed |= price != self.newest;
+        self.newest = price;
+        let y = price - self.compensation;
+        let t = self.sum + y;
+        self.compensation = t - self.sum - y;
+        self.sum = t;
+        self.count += 1;
+        if self.has_changed { self.sum / f64::from(self.count) } else { price }
     }
 }
 
@@ -43,11 +77,33 @@ const WINDOW: usize = 100;
 const WINDOW_MIN: usize = 20;
 
 /// Deviation of a bar's volume from the mean of the last 100 bars, in sample standard deviations.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct VolumeScore {
+    window: VecDeque<Qty>,
+    deviation: Deviation,
+}
+
+impl VolumeScore {
+    /// The deviation of this volume; 0 while fewer than 20 bars came or all are alike.
+    pub fn update(&mut self, volume: Qty) -> f64 {
+        if self.window.len() == WINDOW
+            && let Some(old) = self.window.pop_front()
+        {
+            self.deviation.remove(old);
+        }
+        self.window.push_back(volume);
+        self.deviation.add(volume);
+        if self.window.len() < WINDOW_MIN { 0.0 } else { self.deviation.of(volume) }
+    }
+}
+
+/// Mean and spread of some volumes.
 ///
 /// Sums of integers are exact in any order, so a rolling sum and a fresh one give the same bits.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct VolumeScore {
-    window: VecDeque<i64>,
+pub struct Deviation {
+    #[serde(with = "halves")]
+    count: i128,
     #[serde(with = "halves")]
     sum: i128,
     #[serde(with = "halves")]
@@ -68,28 +124,31 @@ mod halves {
     }
 }
 
-impl VolumeScore {
-    /// The deviation of this volume; 0 while fewer than 20 bars came or all are alike.
-    pub fn update(&mut self, volume: Qty) -> f64 {
+impl Deviation {
+    /// Takes a volume in.
+    pub fn add(&mut self, volume: Qty) {
         let x = i128::from(volume.0);
-        if self.window.len() == WINDOW
-            && let Some(old) = self.window.pop_front()
-        {
-            self.sum -= i128::from(old);
-            self.sum_of_squares -= i128::from(old) * i128::from(old);
-        }
-        self.window.push_back(volume.0);
+        self.count += 1;
         self.sum += x;
         self.sum_of_squares += x * x;
-        if self.window.len() < WINDOW_MIN {
-            return 0.0;
-        }
-        let n = self.window.len() as i128;
+    }
+
+    /// Leaves a volume out that was taken in before.
+    pub fn remove(&mut self, volume: Qty) {
+        let x = i128::from(volume.0);
+        self.count -= 1;
+        self.sum -= x;
+        self.sum_of_squares -= x * x;
+    }
+
+    /// How far a volume lies from the mean, in sample standard deviations; 0 if all are alike.
+    pub fn of(&self, volume: Qty) -> f64 {
+        let n = self.count;
         let spread = n * self.sum_of_squares - self.sum * self.sum;
         if spread == 0 {
             return 0.0;
         }
-        let deviation = (n * x - self.sum) as f64 / n as f64;
+        let deviation = (n * i128::from(volume.0) - self.sum) as f64 / n as f64;
         let variance = spread as f64 / (n * (n - 1)) as f64;
         deviation / sqrt(variance)
     }
