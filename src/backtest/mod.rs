@@ -16,6 +16,7 @@ mod hours;
 mod indicators;
 mod resample;
 mod signals;
+mod swings;
 #[cfg(test)]
 mod testing;
 mod timeline;

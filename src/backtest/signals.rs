@@ -1,5 +1,7 @@
 //! Columns of conditions, and the signals where they hold (rules 4).
 
+use std::ops::Range;
+
 use arrow::array::{BooleanArray, Float64Array, Int64Array};
 
 use super::indicators::{IndicatorColumns, rupees};
@@ -51,6 +53,19 @@ struct Condition<'a> {
 
 /// The signal of each bar, if it has one.
 pub fn of(config: &RunConfig, bars: &[Bar15m], columns: &IndicatorColumns) -> Vec<Option<Signal>> {
+    let first = config.strategy.first_bar as usize;
+    let hits = hits(config, bars, columns, first..bars.len());
+    hits.into_iter().map(|hits| hits.into_iter().next()).collect()
+}
+
+/// A signal for every condition that holds, bar by bar, in the order in which they are tried. Only
+/// the bars in `evaluated` can have any.
+pub fn hits(
+    config: &RunConfig,
+    bars: &[Bar15m],
+    columns: &IndicatorColumns,
+    evaluated: Range<usize>,
+) -> Vec<Vec<Signal>> {
     let terms = Terms::of(config, bars, columns);
     let conditions = terms.conditions();
     let holds: Vec<Vec<BooleanArray>> = conditions
@@ -59,13 +74,11 @@ pub fn of(config: &RunConfig, bars: &[Bar15m], columns: &IndicatorColumns) -> Ve
         .collect();
     (0..bars.len())
         .map(|i| {
-            let evaluated = i >= config.strategy.first_bar as usize;
-            if !evaluated || bars[i].close_time <= config.active_from {
-                return None;
+            if !evaluated.contains(&i) || bars[i].close_time <= config.active_from {
+                return Vec::new();
             }
-            let first =
-                holds.iter().position(|holds| holds.iter().all(|column| column.value(i)))?;
-            Some(terms.signal(config, &conditions[first], &bars[i], i))
+            let met = (0..conditions.len()).filter(|&c| holds[c].iter().all(|of| of.value(i)));
+            met.map(|c| terms.signal(config, &conditions[c], &bars[i], i)).collect()
         })
         .collect()
 }
