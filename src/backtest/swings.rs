@@ -40,23 +40,18 @@ fn centred(highs: &[i64], i: usize, period: usize, newest: usize) -> Option<i64>
     (is_there && is_swing()).then(|| highs[i])
 }
 
-/// At each bar, the nearest bar before it that is the highest of its surroundings as far as they
-/// are there yet. The bar itself counts as a neighbour and is never the answer.
-pub fn truncated(highs: &[i64], period: usize) -> Vec<Option<i64>> {
-    (0..highs.len()).map(|current| truncated_at(&highs[..=current], period)).collect()
-}
-
-/// [`truncated`] at the last bar only; nothing is known at the others.
+/// Known at the last bar only: the nearest bar before it that is the highest of its surroundings as
+/// far as they are there. The last bar counts as a neighbour and is never the answer.
 pub fn truncated_at_last(highs: &[i64], period: usize) -> Vec<Option<i64>> {
     let mut column = vec![None; highs.len()];
     if let Some(last) = column.last_mut() {
-        *last = truncated_at(highs, period);
+        *last = truncated(highs, period);
     }
     column
 }
 
 /// Walks back from the bar before the last one down to `period + 1`.
-fn truncated_at(highs: &[i64], period: usize) -> Option<i64> {
+fn truncated(highs: &[i64], period: usize) -> Option<i64> {
     let current = highs.len() - 1;
     let is_swing = |&i: &usize| {
         let end = current.min(i + period);
@@ -76,12 +71,17 @@ mod tests {
         column.iter().map(|high| high.map_or("-".to_owned(), |high| high.to_string())).collect()
     }
 
+    /// The truncated rule at one bar after the other.
+    fn at_each(highs: &[i64], period: usize) -> Vec<Option<i64>> {
+        (0..highs.len()).map(|current| truncated(&highs[..=current], period)).collect()
+    }
+
     #[test]
     fn three_rules_know_a_swing_at_three_times() {
         assert_eq!(text(&foreseen(&HILL, 3)), "----555555");
         assert_eq!(text(&confirmed(&HILL, 3)), "-------555");
         // Bar 4 is found at bar 5 already; the new high at bar 9 is too far off to block bar 5.
-        assert_eq!(text(&truncated(&HILL, 3)), "-----55555");
+        assert_eq!(text(&at_each(&HILL, 3)), "-----55555");
     }
 
     #[test]
@@ -113,15 +113,15 @@ mod tests {
         // At bar 8 the window of bar 6 holds bar 8, which is higher: bar 2 is too far back to start
         // from (below period + 1), so there is nothing.
         let highs = [1, 1, 7, 1, 1, 1, 6, 1, 8];
-        assert_eq!(truncated(&highs, 2).last(), Some(&None));
+        assert_eq!(truncated(&highs, 2), None);
         let highs = [1, 1, 1, 7, 1, 1, 6, 1, 8];
-        assert_eq!(truncated(&highs, 2).last(), Some(&Some(7)));
+        assert_eq!(truncated(&highs, 2), Some(7));
         assert_eq!(truncated_at_last(&highs, 2), [[None; 8].as_slice(), &[Some(7)]].concat());
     }
 
     #[test]
     fn no_bars_no_swings() {
-        for rule in [confirmed, foreseen, truncated, truncated_at_last] {
+        for rule in [confirmed, foreseen, truncated_at_last] {
             assert_eq!(rule(&[], 5), []);
         }
     }
