@@ -5,7 +5,7 @@
 //! - `resample` which minutes count, and the strategy bars made of them
 //! - `indicators` columns of indicator values
 //! - `swings` where swing points are, and who knows it when
-//! - `signals` columns of conditions, and the signals where they hold
+//! - `signals` columns of what conditions compare, and the signals where they hold
 //! - `timeline` everything that happens, in the order of the rules
 //! - `account` cash, positions and fees
 //! - `honest`, `compat` what becomes of the signals

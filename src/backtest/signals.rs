@@ -1,8 +1,8 @@
-//! Columns of conditions, and the signals where they hold (rules 4).
+//! Columns of what conditions compare, and the signals where they hold (rules 4).
 
 use std::ops::Range;
 
-use arrow::array::{BooleanArray, Float64Array, Int64Array};
+use arrow::array::{Float64Array, Int64Array};
 
 use super::indicators::{IndicatorColumns, rupees};
 use crate::domain::config::RunConfig;
@@ -31,12 +31,9 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn holds(&self) -> BooleanArray {
-        let holds = |i| {
-            let (above, below) = (self.above.value(i), self.below.value(i));
-            above > below || (self.or_equal && above == below)
-        };
-        (0..self.above.len()).map(holds).map(Some).collect()
+    fn holds(&self, i: usize) -> bool {
+        let (above, below) = (self.above.value(i), self.below.value(i));
+        above > below || (self.or_equal && above == below)
     }
 
     fn margin(&self, i: usize) -> f64 {
@@ -68,17 +65,14 @@ pub fn hits(
 ) -> Vec<Vec<Signal>> {
     let terms = Terms::of(config, bars, columns);
     let conditions = terms.conditions();
-    let holds: Vec<Vec<BooleanArray>> = conditions
-        .iter()
-        .map(|condition| condition.comparisons.iter().map(Comparison::holds).collect())
-        .collect();
+    let is_met = |met: &&Condition<'_>, i| met.comparisons.iter().all(|one| one.holds(i));
     (0..bars.len())
         .map(|i| {
             if !evaluated.contains(&i) || bars[i].close_time <= config.active_from {
                 return Vec::new();
             }
-            let met = (0..conditions.len()).filter(|&c| holds[c].iter().all(|of| of.value(i)));
-            met.map(|c| terms.signal(config, &conditions[c], &bars[i], i)).collect()
+            let met = conditions.iter().filter(|condition| is_met(condition, i));
+            met.map(|met| terms.signal(config, met, &bars[i], i)).collect()
         })
         .collect()
 }

@@ -35,8 +35,7 @@ pub fn foreseen(highs: &[i64], period: usize) -> Vec<Option<i64>> {
 /// there, the last of them at or before `newest`.
 fn centred(highs: &[i64], i: usize, period: usize, newest: usize) -> Option<i64> {
     let is_there = i >= period && i + period <= newest;
-    let is_swing =
-        || highs[i - period..=i + period].iter().all(|&neighbour| neighbour <= highs[i]);
+    let is_swing = || highs[i - period..=i + period].iter().all(|&neighbour| neighbour <= highs[i]);
     (is_there && is_swing()).then(|| highs[i])
 }
 

@@ -5,9 +5,7 @@ use std::path::Path;
 
 use super::indicators::IndicatorColumns;
 use super::{Frame, Outcome, follow, run_with};
-use crate::domain::config::{
-    ExecutionConfig, FeePeriod, FeeSchedule, RunConfig, StrategyConfig,
-};
+use crate::domain::config::{ExecutionConfig, FeePeriod, FeeSchedule, RunConfig, StrategyConfig};
 use crate::domain::event::{CORE_VERSION, RunStarted};
 use crate::domain::fact::{Bar, Bar15m, Signal, SignalKind, SignalRef};
 use crate::domain::instrument::{Instrument, InstrumentId, Listing};

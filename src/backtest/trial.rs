@@ -1,17 +1,24 @@
 //! Whether a rule for signals keeps its word: it is asked at every bar with the future hidden, and
 //! again with one bar more, and so on to the end. What it takes back, it had not known.
+//!
+//! The bars that came need not show how far a rule reads: it may wait for a high that never came.
+//! So around each signal it is also shown futures that might have come: quiet bars, and after any
+//! number of them one whose price doubles or halves. These bars exist in this trial only.
 
 use crate::domain::fact::{Bar15m, Signal};
 use crate::domain::money::Price;
 use crate::domain::time::Timestamp;
+
+/// Bars without any change after which a rule is believed to read no further: a regular session.
+const QUIET_BARS: usize = 25;
 
 /// How many bars of the future a rule reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BarsAhead {
     /// What a rule says of a bar stands once so many later bars are there. 0: it is causal.
     Exactly(usize),
-    /// What it says of a bar of the first half changed with a bar so late that it is at least half
-    /// of the data away: there is no end to it.
+    /// However many bars came, as many as all the data and more, the next one still changed
+    /// something.
     All,
 }
 
@@ -22,6 +29,21 @@ pub struct Witness {
     pub bar_time: Timestamp,
     /// Start of the later bar with which the answer changed.
     pub changed_by: Timestamp,
+    /// What that later bar was.
+    pub with: Later,
+}
+
+/// A later bar that the rule is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Later {
+    /// The bar that came.
+    AsItCame,
+    /// One that stays at the close before it.
+    Quiet,
+    /// One that ends at twice that price.
+    Doubled,
+    /// One that ends at half that price.
+    Halved,
 }
 
 /// What came out.
@@ -37,8 +59,7 @@ pub struct Trial {
     pub vanished: Vec<Signal>,
     /// Those that are there in the end and were not at the close.
     pub appeared: Vec<Signal>,
-    /// How far the rule reads, as far as these bars show: the largest distance at which a bar
-    /// changed a signal, or one of its numbers. Data on which that never happens show less.
+    /// The largest distance at which a bar changed a signal, or one of its numbers.
     pub bars_ahead: BarsAhead,
     /// Where that was; none for a causal rule.
     pub witness: Option<Witness>,
@@ -47,22 +68,27 @@ pub struct Trial {
 /// Asks `rule` for the signals of the first bar, of the first two, and so on. `bars` are those of one
 /// instrument, ascending; the rule's signals ascend by bar.
 pub fn prefix_consistency(bars: &[Bar15m], rule: impl Fn(&[Bar15m]) -> Vec<Signal>) -> Trial {
+    let mut search = Search { rule, reach: 0, witness: None };
     let (mut before, mut at_close): (Vec<Signal>, Vec<Signal>) = (Vec::new(), Vec::new());
-    let (mut reach, mut witness) = (0, None);
     for newest in 0..bars.len() {
-        let now = rule(&bars[..=newest]);
+        let now = (search.rule)(&bars[..=newest]);
         let newest_time = bars[newest].open_time;
-        at_close.extend(now.iter().filter(|signal| signal.bar_time == newest_time).cloned());
-        if let Some(changed) = first_change(&before, &now).filter(|time| *time < newest_time) {
-            let place = bars.partition_point(|bar| bar.open_time < changed);
-            if newest - place > reach {
-                reach = newest - place;
-                witness = Some(Witness { bar_time: changed, changed_by: newest_time });
-            }
-        }
+        let (fresh, known): (Vec<Signal>, Vec<Signal>) =
+            now.iter().cloned().partition(|signal| signal.bar_time == newest_time);
+        search.note(&bars[..=newest], Later::AsItCame, &before, &known);
+        at_close.extend(fresh);
         before = now;
     }
-    let is_all = reach > 0 && 2 * reach >= bars.len();
+    let mut asked: Vec<Timestamp> =
+        at_close.iter().chain(&before).map(|signal| signal.bar_time).collect();
+    asked.sort_unstable();
+    asked.dedup();
+    for time in asked {
+        let count = bars.partition_point(|bar| bar.open_time <= time);
+        search.imagine(&bars[..count], bars.len());
+    }
+    let Search { reach, witness, .. } = search;
+    let is_all = reach > 0 && reach >= bars.len();
     Trial {
         bars: bars.len(),
         at_close: at_close.len(),
@@ -74,8 +100,75 @@ pub fn prefix_consistency(bars: &[Bar15m], rule: impl Fn(&[Bar15m]) -> Vec<Signa
     }
 }
 
-/// The earliest bar of which two answers differ. The answer of one bar less has nothing on the newest
-/// bar, so a signal on that one is a difference as well.
+/// The largest distance so far at which a bar changed anything.
+struct Search<R> {
+    rule: R,
+    reach: usize,
+    witness: Option<Witness>,
+}
+
+impl<R: Fn(&[Bar15m]) -> Vec<Signal>> Search<R> {
+    /// The last of the `seen` bars made `now` of what was `before`.
+    fn note(&mut self, seen: &[Bar15m], with: Later, before: &[Signal], now: &[Signal]) {
+        let (Some(bar_time), Some(last)) = (first_change(before, now), seen.last()) else { return };
+        let place = seen.partition_point(|bar| bar.open_time < bar_time);
+        let distance = (seen.len() - 1).saturating_sub(place);
+        if distance > self.reach {
+            self.reach = distance;
+            self.witness = Some(Witness { bar_time, changed_by: last.open_time, with });
+        }
+    }
+
+    /// Shows futures that might have come after the `known` bars, until nothing has changed for a
+    /// while or the rule has reached as far as `all` bars.
+    fn imagine(&mut self, known: &[Bar15m], all: usize) {
+        let Some(&last) = known.last() else { return };
+        let mut seen = known.to_vec();
+        let ask = |rule: &R, seen: &[Bar15m]| -> Vec<Signal> {
+            let of_known = |signal: &Signal| signal.bar_time <= last.open_time;
+            rule(seen).into_iter().filter(of_known).collect()
+        };
+        let mut before = ask(&self.rule, &seen);
+        let mut ahead = 1;
+        while ahead <= self.reach + QUIET_BARS && self.reach < all {
+            for with in [Later::Doubled, Later::Halved, Later::Quiet] {
+                seen.truncate(known.len() + ahead - 1);
+                seen.push(with.after(&seen[seen.len() - 1]));
+                let now = ask(&self.rule, &seen);
+                self.note(&seen, with, &before, &now);
+                // The quiet bar comes last and stays.
+                if with == Later::Quiet {
+                    before = now;
+                }
+            }
+            ahead += 1;
+        }
+    }
+}
+
+impl Later {
+    /// Such a bar after `last`, as long and as busy.
+    fn after(self, last: &Bar15m) -> Bar15m {
+        let width_us = last.close_time.0 - last.open_time.0;
+        let open = last.close;
+        let close = match self {
+            Later::AsItCame | Later::Quiet => open,
+            Later::Doubled => Price(open.0 * 2),
+            Later::Halved => Price(open.0 / 2),
+        };
+        Bar15m {
+            open_time: last.close_time,
+            close_time: last.close_time.plus_us(width_us),
+            open,
+            high: open.max(close),
+            low: open.min(close),
+            close,
+            ..*last
+        }
+    }
+}
+
+/// The earliest bar of which two answers differ.
 fn first_change(before: &[Signal], now: &[Signal]) -> Option<Timestamp> {
     let mut pairs = before.iter().zip(now);
     let differ = pairs.find(|(one, other)| content(one) != content(other));
@@ -144,15 +237,14 @@ mod tests {
 
     #[test]
     fn the_batch_run_reads_exactly_five_bars_ahead() {
-        let (config, bars) = (config(), bars(700));
+        let (config, bars) = (config(), bars(400));
         let trial = prefix_consistency(&bars, |bars| batch::events(&config, bars).in_hindsight());
         assert_eq!(trial.bars_ahead, BarsAhead::Exactly(5));
         assert!(!trial.vanished.is_empty(), "{trial:?}");
         let lasting = trial.at_close - trial.vanished.len();
         assert_eq!(trial.in_the_end, lasting + trial.appeared.len());
-        let Witness { bar_time, changed_by } = trial.witness.expect("a rule that looks ahead");
-        let place = |time| bars.iter().position(|bar| bar.open_time == time).unwrap();
-        assert_eq!(place(changed_by) - place(bar_time), 5);
+        let Witness { bar_time, changed_by, .. } = trial.witness.expect("it looks ahead");
+        assert!(bar_time < changed_by);
     }
 
     /// That the rule says what it says and nothing else later.
@@ -165,7 +257,7 @@ mod tests {
     #[test]
     fn the_causal_rules_read_nothing_ahead() {
         let config = config();
-        assert_causal(&prefix_consistency(&bars(500), |bars| {
+        assert_causal(&prefix_consistency(&bars(300), |bars| {
             let columns = IndicatorColumns::of(bars, 5);
             signals::of(&config, bars, &columns).into_iter().flatten().collect()
         }));
@@ -173,21 +265,22 @@ mod tests {
 
     #[test]
     fn the_live_path_reads_nothing_ahead() {
-        let config = config();
-        let window = live::Window { bars_max: 40, bars_min: 20 };
-        assert_causal(&prefix_consistency(&bars(200), |bars| {
+        let mut config = config();
+        config.strategy.reversion_k = 0.5;
+        let window = live::Window { bars_max: 30, bars_min: 20 };
+        assert_causal(&prefix_consistency(&bars(90), |bars| {
             live::signals(&config, bars, window).into_iter().flatten().collect()
         }));
     }
 
     #[test]
     fn a_planted_shift_is_found_with_its_length() {
-        let bars = bars(300);
+        let bars = bars(60);
         for k in 1..=10 {
             let ahead = planted(|closes, i| i + k < closes.len() && closes[i + k] > closes[i]);
             let trial = prefix_consistency(&bars, ahead);
             assert_eq!(trial.bars_ahead, BarsAhead::Exactly(k));
-            assert!(trial.appeared.len() > 50 && trial.at_close == 0);
+            assert!(trial.appeared.len() > 10 && trial.at_close == 0);
             let behind = planted(|closes, i| i >= k && closes[i - k] < closes[i]);
             assert_eq!(prefix_consistency(&bars, behind).bars_ahead, BarsAhead::Exactly(0));
         }
@@ -195,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_planted_centred_window_is_found_with_its_half_width() {
-        let bars = bars(300);
+        let bars = bars(60);
         for k in 1..=10 {
             // Cut off where the data end, so that it always says something, if not for long.
             let centred = planted(|closes, i| {
@@ -214,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_planted_full_sample_normalisation_has_no_end() {
-        let bars = bars(300);
+        let bars = bars(60);
         for tenths in 1..=10 {
             let limit = f64::from(tenths) / 10.0;
             let sample = planted(move |closes, i| {
@@ -228,6 +321,24 @@ mod tests {
             });
             assert_eq!(prefix_consistency(&bars, so_far).bars_ahead, BarsAhead::Exactly(0));
         }
+    }
+
+    /// Closes that only fall never contradict who expects them to.
+    #[test]
+    fn a_bar_that_might_have_come_shows_what_those_that_came_do_not() {
+        let bars = bars(120);
+        let falling: Vec<Bar15m> = (0..120)
+            .map(|i| Bar15m { close: Price(2_000_000 - 10_000 * i64::from(i)), ..bars[i as usize] })
+            .collect();
+        let centred = planted(|closes, i| {
+            let after = &closes[i..closes.len().min(i + 8)];
+            i > 0 && after.iter().all(|close| *close <= closes[i])
+        });
+        let trial = prefix_consistency(&falling, centred);
+        assert_eq!((trial.vanished.len(), trial.appeared.len()), (0, 0));
+        assert_eq!(trial.bars_ahead, BarsAhead::Exactly(7));
+        let with = trial.witness.map(|witness| witness.with);
+        assert_eq!(with, Some(Later::Doubled));
     }
 
     #[test]

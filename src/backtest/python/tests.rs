@@ -27,6 +27,11 @@ fn reference_frames() -> Vec<Vec<Bar15m>> {
     (0..).zip(SYMBOLS).map(bars).collect()
 }
 
+/// The first of them.
+fn first_bars(count: usize) -> Vec<Vec<Bar15m>> {
+    reference_frames().into_iter().map(|bars| bars[..count].to_vec()).collect()
+}
+
 /// A run with the limits of the batch backtest, or as good as none.
 fn run_of(are_limits_lifted: bool) -> RunStarted {
     let mut run = run_started(&SYMBOLS, &[]);
@@ -196,10 +201,8 @@ fn from_minutes_too() {
     let folder = PathBuf::from(std::env::var("LOCKSTEP_REFERENCE").expect("LOCKSTEP_REFERENCE"));
     let file = |name: &str| rows_of(&folder.join("reference").join(name));
     let minutes = SYMBOLS.map(|symbol| minutes_of(&folder, symbol));
-    let all: Vec<Vec<Bar15m>> = (0..)
-        .zip(&minutes)
-        .map(|(id, minutes)| resampled(minutes, 15, InstrumentId(id)))
-        .collect();
+    let all: Vec<Vec<Bar15m>> =
+        (0..).zip(&minutes).map(|(id, minutes)| resampled(minutes, 15, InstrumentId(id))).collect();
     assert_eq!(all, {
         let mut bars = reference_frames();
         for (bar, ours) in bars.iter_mut().flatten().zip(all.iter().flatten()) {
@@ -213,10 +216,8 @@ fn from_minutes_too() {
         let ours = live::indicators(&config, bars, live::Window::of(&config.strategy));
         assert_window(bars, &ours, &file(&format!("{symbol}.live.indicators.csv")));
     }
-    let handed_over: Vec<Vec<Bar15m>> = (0..)
-        .zip(&minutes)
-        .map(|(id, minutes)| released(minutes, 15, InstrumentId(id)))
-        .collect();
+    let handed_over: Vec<Vec<Bar15m>> =
+        (0..).zip(&minutes).map(|(id, minutes)| released(minutes, 15, InstrumentId(id))).collect();
     for (released, all) in handed_over.iter().zip(&all) {
         assert_eq!(*released, all[..all.len() - 1]);
     }
@@ -302,7 +303,7 @@ fn what_the_last_five_bars_show_is_not_settled() {
 
 #[test]
 fn events_without_quantity_are_dropped_by_the_batch_run_and_traded_by_live() {
-    let bars = &reference_frames()[..1];
+    let bars = &first_bars(400)[..1];
     let mut run = run_of(true);
     run.config.strategy.risk_per_trade = crate::domain::money::Cash(1);
     let outcome = batch::run(&run, bars).in_hindsight();
@@ -318,11 +319,11 @@ fn two_symbols_in_one_account_kill_each_other() {
     let mut run = run_of(false);
     run.config.execution.daily_loss_max = rupees(5_000);
     run.config.execution.position_max = Qty(100_000);
-    let outcome = live::run_by_turns(&run, &reference_frames());
+    let outcome = live::run_by_turns(&run, &first_bars(300));
     assert_eq!((outcome.fills.len(), outcome.halts.len()), (1, 1));
     assert_eq!(outcome.positions.last().map(|held| held.quantity), Some(Qty(275)));
     // Alone, neither is.
-    for (place, alone) in reference_frames().into_iter().enumerate() {
+    for (place, alone) in first_bars(300).into_iter().enumerate() {
         let mut bars = vec![Vec::new(), Vec::new()];
         bars[place] = alone;
         assert!(live::run_by_turns(&run, &bars).fills.len() > 1);
