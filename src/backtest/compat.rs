@@ -1,5 +1,5 @@
 //! Execution `compat` (rules 6): what the Python system does with the same signals, on the close of
-//! strategy bars and without regard for sessions. Its live path adds a cooldown (rules 8.8).
+//! strategy bars and without regard for sessions. Its live path adds a cooldown (rules 8.9).
 
 use super::account::Account;
 use super::timeline::Moment;
@@ -232,83 +232,8 @@ impl Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backtest::run_with;
-    use crate::backtest::testing::{
-        DAY, Scenario, log, price, python_fees, reference, reference_bars, run_started, rupees,
-        signal, time,
-    };
+    use crate::backtest::testing::{DAY, Scenario, log, time};
     use crate::domain::config::ExecutionProfile;
-    use crate::domain::fact::{Bar, Fill, SignalKind};
-    use crate::sources::columns::BarColumns;
-
-    /// The fills of the reference signals of one symbol, in a run of its own.
-    fn fills_of(symbol: &str, trades_max: u32) -> Vec<Fill> {
-        let bars = reference_bars(&reference(&format!("{symbol}.csv")), 0);
-        // One minute with the whole bar's prices makes the same strategy bar, if an incomplete one.
-        let minutes: Vec<Bar> = bars
-            .iter()
-            .map(|bar| Bar {
-                instrument: bar.instrument,
-                open_time: bar.open_time,
-                open: bar.open,
-                high: bar.high,
-                low: bar.low,
-                close: bar.close,
-                volume: bar.volume,
-            })
-            .collect();
-        let mut days: Vec<String> =
-            bars.iter().map(|bar| bar.open_time.date().to_string()).collect();
-        days.dedup();
-        let days: Vec<&str> = days.iter().map(String::as_str).collect();
-        let mut run = run_started(&[symbol], &days);
-        run.config.fees.periods.push(python_fees());
-        run.config.execution.profile = ExecutionProfile::Compat;
-        run.config.execution.trades_max = trades_max;
-        run.config.execution.daily_loss_max = rupees(99_000);
-        let rows: Vec<Vec<String>> =
-            reference("signals.csv").into_iter().filter(|row| row[0] == symbol).collect();
-        let columns = BarColumns::from_bars(minutes.iter());
-        let signal_of = |bar: &Bar15m| {
-            let row = rows.iter().find(|row| time(&row[1]) == bar.open_time)?;
-            let origin = SignalRef {
-                bar_time: bar.open_time,
-                side: Side::from_word(&row[2])?,
-                kind: SignalKind::from_word(&row[3])?,
-            };
-            let quantity = Qty(row[7].parse().ok()?);
-            let (close, stop, target) = (price(&row[4]), price(&row[5]), price(&row[6]));
-            Some(signal(0, origin, bar.close_time, close, quantity, stop, target))
-        };
-        run_with(&run, &[columns], &[], |bars, _| bars.iter().map(signal_of).collect()).fills
-    }
-
-    #[test]
-    fn every_fill_is_that_of_the_python_system() {
-        for symbol in ["SYNA", "SYNB"] {
-            let ours = fills_of(symbol, 1_000);
-            let theirs: Vec<Vec<String>> =
-                reference("fills.csv").into_iter().filter(|row| row[0] == symbol).collect();
-            assert_eq!(ours.len(), theirs.len());
-            for (ours, theirs) in ours.iter().zip(theirs) {
-                assert_eq!(ours.time, time(&theirs[1]).plus_minutes(15), "{theirs:?}");
-                assert_eq!(ours.side.word(), theirs[2], "{theirs:?}");
-                assert_eq!(ours.quantity.to_string(), theirs[3], "{theirs:?}");
-                let paid = Price::from_rupees(theirs[4].parse().unwrap());
-                assert_eq!(Some(ours.price), paid, "{theirs:?}");
-                // Five charges and the tax, each rounded to 1/10,000 rupee.
-                let off = (ours.fee.rupees() - theirs[5].parse::<f64>().unwrap()).abs();
-                assert!(off <= 0.000_3, "{theirs:?}: the fee is off by {off}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_limit_of_fills_ends_trading_for_good() {
-        let all = fills_of("SYNA", 1_000);
-        assert!(all.len() > 100);
-        assert_eq!(fills_of("SYNA", 100), all[..100]);
-    }
 
     /// Four bars at 100, 101, 102 and 103, on close.
     fn rising() -> Scenario {

@@ -345,4 +345,37 @@ mod tests {
         assert!(columns.vwap.value(0).is_nan());
         assert!(!columns.vwap.value(1).is_nan());
     }
+
+    #[test]
+    fn short_series_and_those_without_volume_are_cases_of_their_own_in_python() {
+        let mut bars = reference_bars(&reference("SYNA.csv")[..30], 0);
+        let of = |bars: &[Bar15m]| IndicatorColumns::of_python(bars, swings::confirmed, 5);
+        let last = |column: &Float64Array| column.value(column.len() - 1);
+        let known = |count: usize| {
+            let columns = of(&bars[..count]);
+            (last(&columns.atr) != 0.0, last(&columns.adx) != 0.0)
+        };
+        assert_eq!(
+            [14, 15, 27, 28].map(known),
+            [(false, false), (true, false), (true, false), (true, true)]
+        );
+        assert!(of(&bars).vwap.value(0) == of(&bars[..1]).vwap.value(0));
+        // One share anywhere, and a day without any has no VWAP; none at all, and it has a mean.
+        bars.iter_mut().for_each(|bar| bar.volume.0 = 0);
+        let mean = of(&bars).vwap;
+        assert_eq!(mean.value(1), (typical(&bars[0]) + typical(&bars[1])) / 2.0);
+        assert_eq!(mean.value(25), typical(&bars[25]), "the second day starts anew");
+        bars[29].volume.0 = 1;
+        assert!(of(&bars).vwap.value(28).is_nan());
+    }
+
+    #[test]
+    fn a_mean_of_equal_prices_is_that_price() {
+        let mut bars = reference_bars(&reference("SYNA.csv")[..20], 0);
+        for bar in &mut bars {
+            (bar.high, bar.low, bar.close) = (price("0.7"), price("0.1"), price("0.3"));
+        }
+        let level = typical(&bars[0]);
+        assert!(session_mean(&bars).values().iter().all(|mean| mean.to_bits() == level.to_bits()));
+    }
 }

@@ -222,8 +222,10 @@ mod tests {
     fn every_signal_of_the_batch_run_is_a_causal_one_of_the_same_size() {
         for symbol in ["SYNA", "SYNB"] {
             let ours = signals_of(symbol);
-            let mut theirs: Vec<Vec<String>> =
-                reference("signals.csv").into_iter().filter(|row| row[0] == symbol).collect();
+            let mut theirs: Vec<Vec<String>> = reference("batch.signals.csv")
+                .into_iter()
+                .filter(|row| row[0].ends_with(symbol))
+                .collect();
             // Only the first signal of a bar counts.
             theirs.dedup_by(|next, first| next[1] == first[1]);
             assert!(theirs.len() > 40);
@@ -231,7 +233,7 @@ mod tests {
                 let signal = ours.iter().find(|signal| signal.bar_time == time(&row[1])).unwrap();
                 assert_eq!((signal.side.word(), signal.kind.word()), (&row[2][..], &row[3][..]));
                 let sized = (signal.price, signal.stop, signal.target, signal.quantity.to_string());
-                assert_eq!(sized, (price(&row[4]), price(&row[5]), price(&row[6]), row[7].clone()));
+                assert_eq!(sized, (price(&row[4]), price(&row[6]), price(&row[7]), row[8].clone()));
             }
         }
     }

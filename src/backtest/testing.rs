@@ -237,12 +237,8 @@ pub fn log(outcome: &Outcome) -> String {
 
 /// A file of `tests/fixtures/reference`, as rows of fields without the header.
 pub fn reference(name: &str) -> Vec<Vec<String>> {
-    rows_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name))
-}
-
-/// The same of any file.
-pub fn rows_of(path: &Path) -> Vec<Vec<String>> {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 

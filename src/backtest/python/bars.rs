@@ -26,9 +26,9 @@ pub fn resampled(columns: &BarColumns, width: u32, instrument: InstrumentId) -> 
     resample(columns, &order, width, instrument)
 }
 
-/// The bars that the live path hands to the strategy, in the order in which it does: one at a time,
-/// each when the first minute of a later bar arrives. So there is never a last bar. `columns` are in
-/// the order in which the minutes arrive.
+/// The bars that the live path hands to the strategy, in the order in which it does: each when the
+/// first minute of a later bar arrives. So there is never a last bar. `columns` are in the order in
+/// which the minutes arrive.
 pub fn released(columns: &BarColumns, width: u32, instrument: InstrumentId) -> Vec<Bar15m> {
     let bucket = |row: usize| live_bucket(Timestamp(columns.open_time.value(row)), width);
     let (mut buffer, mut bars): (Vec<usize>, Vec<Bar15m>) = (Vec::new(), Vec::new());

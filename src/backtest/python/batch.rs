@@ -18,7 +18,7 @@ pub fn events(config: &RunConfig, bars: &[Bar15m]) -> LookAhead<Vec<Signal>> {
     LookAhead(hits(config, bars, &columns).into_iter().flatten().collect())
 }
 
-/// The whole backtest. `bars[i]` are those of `run.instruments[i]`, and one account trades them all.
+/// The whole backtest. `bars[i]` are those of `run.instruments[i]`; one account trades them all.
 ///
 /// The Python system runs each symbol by itself; see [`run_each`]. The execution's `trades_max` is
 /// its lifetime limit of fills (100), `daily_loss_max` its drawdown limit (0.99 x capital).

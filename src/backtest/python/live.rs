@@ -1,5 +1,6 @@
-//! Profile `compat-live`: the live path of the Python system (rules 8.7), recomputed from its window
-//! at every bar. It shares its rules with the event core's `compat-live` and not a line of code.
+//! Profile `compat-live`: the live path of the Python system (rules 8.9), recomputed from its
+//! window at every bar. It shares its rules with the event core's `compat-live` and not a line
+//! of code.
 
 use crate::backtest::indicators::IndicatorColumns;
 use crate::backtest::{Frame, Outcome, compat, follow, signals, swings, timeline};
@@ -45,8 +46,9 @@ pub fn run(run: &RunStarted, columns: &[BarColumns], commands: &[Command]) -> Ou
     follow(run, columns, commands, frame_of, run.config.execution.cooldown_bars)
 }
 
-/// A run over bars as the Python system does it: the instruments take turns, one bar each. `bars[i]`
-/// are those of `run.instruments[i]`, as they are handed over (see `super::bars::released`).
+/// A run over bars as the Python system does it: the instruments take turns, one bar each.
+/// `bars[i]` are those of `run.instruments[i]`, as they are handed over (see
+/// `super::bars::released`).
 pub fn run_by_turns(run: &RunStarted, bars: &[Vec<Bar15m>]) -> Outcome {
     let window = Window::of(&run.config.strategy);
     let frames: Vec<Frame> =

@@ -1,6 +1,6 @@
-//! The two paths of the Python system, whole columns at a time (rules 8): the batch backtest, which
-//! looks five bars ahead, and the live path over a window of 100 bars. What becomes of their signals
-//! is execution `compat` (`super::compat`).
+//! The two paths of the Python system, whole columns at a time (rules 8): the batch backtest,
+//! which looks five bars ahead, and the live path over a window of 100 bars. What becomes of
+//! their signals is execution `compat` (`super::compat`).
 //!
 //! - `bars` strategy bars as that system makes them, without a calendar
 //! - `batch` the profile `compat-batch`; exists only in this room

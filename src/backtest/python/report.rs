@@ -1,4 +1,4 @@
-//! What the Python system prints of its fills (rules 8.9): prices and fees as doubles, in the order
+//! What the Python system prints of its fills (rules 8.7): prices and fees as doubles, in the order
 //! in which it computes them, and "trades" that are every other two fills.
 
 use crate::domain::config::COMPAT_SLIPPAGE;
