@@ -5,7 +5,9 @@ use super::bars::{released, resampled};
 use super::report::{PrintedFill, ReportedTrade, trades_as_reported};
 use super::{batch, live};
 use crate::backtest::Outcome;
-use crate::backtest::testing::{python_fees, reference, reference_bars, run_started, rupees, time};
+use crate::backtest::testing::{
+    minute, python_fees, reference, reference_bars, run_started, rupees, time,
+};
 use crate::domain::event::RunStarted;
 use crate::domain::fact::{Bar, Bar15m, Fill, Indicators, OrderReason, Signal, SignalRef};
 use crate::domain::instrument::InstrumentId;
