@@ -75,17 +75,16 @@ impl<'a> Account<'a> {
         self.holdings[instrument.index()].last_price = price;
     }
 
-    /// Notes a strategy bar with its indicators, and returns it with its signal.
-    pub fn observe<'f>(
-        &mut self,
-        frame: &'f Frame,
-        row: usize,
-    ) -> (&'f Bar15m, Option<&'f Signal>) {
+    /// Notes a strategy bar with its indicators, and returns it.
+    pub fn observe<'f>(&mut self, frame: &'f Frame, row: usize) -> &'f Bar15m {
         self.outcome.bars.push(frame.bars[row]);
         self.outcome.indicators.push(frame.indicators[row]);
-        let signal = frame.signals[row].as_ref();
-        self.outcome.signals.extend(signal.cloned());
-        (&frame.bars[row], signal)
+        &frame.bars[row]
+    }
+
+    /// Notes a signal.
+    pub fn announce(&mut self, signal: &Signal) {
+        self.outcome.signals.push(signal.clone());
     }
 
     /// Notes that something was refused.

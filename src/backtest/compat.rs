@@ -1,5 +1,5 @@
 //! Execution `compat` (rules 6): what the Python system does with the same signals, on the close of
-//! strategy bars and without regard for sessions.
+//! strategy bars and without regard for sessions. Its live path adds a cooldown (rules 8.9).
 
 use super::account::Account;
 use super::timeline::Moment;
@@ -28,21 +28,35 @@ struct Exit {
 struct Desk<'a> {
     rules: &'a ExecutionConfig,
     time_stop_bars: u32,
+    cooldown_bars: u32,
     account: Account<'a>,
     exits: Vec<Option<Exit>>,
+    /// Bars that the strategy has seen, by instrument, and how many there were when the position
+    /// last became flat.
+    seen: Vec<u32>,
+    flat_since: Vec<Option<u32>>,
     peak: Cash,
     paused: bool,
     killed: bool,
 }
 
-/// Trades the signals of `frames`.
-pub fn trade(run: &RunStarted, frames: &[Frame], moments: &[Moment]) -> Outcome {
+/// Trades the signals of `frames`. For fewer than `cooldown_bars` bars after an exit there are no
+/// signals; 0 where the strategy knows no cooldown.
+pub fn trade(
+    run: &RunStarted,
+    frames: &[Frame],
+    moments: &[Moment],
+    cooldown_bars: u32,
+) -> Outcome {
     let rules = &run.config.execution;
     let mut desk = Desk {
         rules,
         time_stop_bars: run.config.strategy.time_stop_bars,
+        cooldown_bars,
         account: Account::new(run),
         exits: run.instruments.iter().map(|_| None).collect(),
+        seen: vec![0; run.instruments.len()],
+        flat_since: vec![None; run.instruments.len()],
         peak: rules.capital,
         paused: false,
         killed: false,
@@ -54,10 +68,13 @@ pub fn trade(run: &RunStarted, frames: &[Frame], moments: &[Moment]) -> Outcome 
             Moment::Command(command) => desk.command(&command),
             Moment::Refused(rejection) => desk.account.outcome.rejections.push(rejection),
             Moment::StrategyBar(id, row) => {
-                let (bar, signal) = desk.account.observe(&frames[id.index()], row);
+                let frame = &frames[id.index()];
+                let bar = desk.account.observe(frame, row);
                 desk.account.mark(id, bar.close);
                 desk.try_exit(bar);
-                if let Some(signal) = signal {
+                let is_mute = desk.is_cooling_down(id);
+                if let Some(signal) = frame.signals[row].as_ref().filter(|_| !is_mute) {
+                    desk.account.announce(signal);
                     desk.try_signal(signal);
                 }
             }
@@ -97,6 +114,14 @@ impl Desk<'_> {
             let order = Order { instrument: id, time, side, quantity: held.abs(), reason, origin };
             self.fill(&order, price);
         }
+    }
+
+    /// The strategy sees the next bar of the instrument: whether the last exit is too fresh for a
+    /// signal. An exit on this very bar was recorded before the bar was counted.
+    fn is_cooling_down(&mut self, id: InstrumentId) -> bool {
+        let seen = &mut self.seen[id.index()];
+        *seen += 1;
+        self.flat_since[id.index()].is_some_and(|since| *seen - since < self.cooldown_bars)
     }
 
     /// Step 2: the bar's signal.
@@ -176,7 +201,9 @@ impl Desk<'_> {
         self.account.outcome.orders.push(*order);
         self.account.fill(order, order.time, price.plus(slippage));
         if self.account.quantity(order.instrument) == Qty::ZERO {
-            self.exits[order.instrument.index()] = None;
+            let place = order.instrument.index();
+            self.exits[place] = None;
+            self.flat_since[place] = Some(self.seen[place]);
         }
     }
 }
@@ -188,6 +215,10 @@ impl Exit {
             Side::Buy => (bar.low <= self.stop, bar.high >= self.target),
             Side::Sell => (bar.high >= self.stop, bar.low <= self.target),
         };
+        // A signal without quantity has levels of 0.00, which are none.
+        let is_level = |price: Price| price != Price(0);
+        let (stop_hit, target_hit) =
+            (stop_hit && is_level(self.stop), target_hit && is_level(self.target));
         if stop_hit {
             Some((OrderReason::Stop, self.stop))
         } else if target_hit {
@@ -201,103 +232,8 @@ impl Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backtest::run_with;
-    use crate::backtest::testing::{
-        DAY, Scenario, date, log, price, reference, reference_bars, run_started, rupees, signal,
-        time,
-    };
-    use crate::domain::config::{ExecutionProfile, FeePeriod};
-    use crate::domain::fact::{Bar, Fill, SignalKind};
-    use crate::domain::money::Rate;
-    use crate::sources::columns::BarColumns;
-
-    /// What the Python system charges, on both sides.
-    fn python_fees() -> FeePeriod {
-        FeePeriod {
-            from: date("2025-01-01"),
-            brokerage_flat: rupees(20),
-            brokerage_rate: Rate::ONE,
-            stt_buy: Rate(2_500),
-            stt_sell: Rate(2_500),
-            transaction: Rate(345),
-            ipft: Rate(0),
-            sebi: Rate(10),
-            stamp_buy: Rate(300),
-            stamp_sell: Rate(300),
-            gst: Rate(1_800_000),
-            gst_on_ipft: false,
-            gst_on_sebi: true,
-        }
-    }
-
-    /// The fills of the reference signals of one symbol, in a run of its own.
-    fn fills_of(symbol: &str, trades_max: u32) -> Vec<Fill> {
-        let bars = reference_bars(&reference(&format!("{symbol}.csv")), 0);
-        // One minute with the whole bar's prices makes the same strategy bar, if an incomplete one.
-        let minutes: Vec<Bar> = bars
-            .iter()
-            .map(|bar| Bar {
-                instrument: bar.instrument,
-                open_time: bar.open_time,
-                open: bar.open,
-                high: bar.high,
-                low: bar.low,
-                close: bar.close,
-                volume: bar.volume,
-            })
-            .collect();
-        let mut days: Vec<String> =
-            bars.iter().map(|bar| bar.open_time.date().to_string()).collect();
-        days.dedup();
-        let days: Vec<&str> = days.iter().map(String::as_str).collect();
-        let mut run = run_started(&[symbol], &days);
-        run.config.fees.periods.push(python_fees());
-        run.config.execution.profile = ExecutionProfile::Compat;
-        run.config.execution.trades_max = trades_max;
-        run.config.execution.daily_loss_max = rupees(99_000);
-        let rows: Vec<Vec<String>> =
-            reference("signals.csv").into_iter().filter(|row| row[0] == symbol).collect();
-        let columns = BarColumns::from_bars(minutes.iter());
-        let signal_of = |bar: &Bar15m| {
-            let row = rows.iter().find(|row| time(&row[1]) == bar.open_time)?;
-            let origin = SignalRef {
-                bar_time: bar.open_time,
-                side: Side::from_word(&row[2])?,
-                kind: SignalKind::from_word(&row[3])?,
-            };
-            let quantity = Qty(row[7].parse().ok()?);
-            let (close, stop, target) = (price(&row[4]), price(&row[5]), price(&row[6]));
-            Some(signal(0, origin, bar.close_time, close, quantity, stop, target))
-        };
-        run_with(&run, &[columns], &[], |bars, _| bars.iter().map(signal_of).collect()).fills
-    }
-
-    #[test]
-    fn every_fill_is_that_of_the_python_system() {
-        for symbol in ["SYNA", "SYNB"] {
-            let ours = fills_of(symbol, 1_000);
-            let theirs: Vec<Vec<String>> =
-                reference("fills.csv").into_iter().filter(|row| row[0] == symbol).collect();
-            assert_eq!(ours.len(), theirs.len());
-            for (ours, theirs) in ours.iter().zip(theirs) {
-                assert_eq!(ours.time, time(&theirs[1]).plus_minutes(15), "{theirs:?}");
-                assert_eq!(ours.side.word(), theirs[2], "{theirs:?}");
-                assert_eq!(ours.quantity.to_string(), theirs[3], "{theirs:?}");
-                let paid = Price::from_rupees(theirs[4].parse().unwrap());
-                assert_eq!(Some(ours.price), paid, "{theirs:?}");
-                // Five charges and the tax, each rounded to 1/10,000 rupee.
-                let off = (ours.fee.rupees() - theirs[5].parse::<f64>().unwrap()).abs();
-                assert!(off <= 0.000_3, "{theirs:?}: the fee is off by {off}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_limit_of_fills_ends_trading_for_good() {
-        let all = fills_of("SYNA", 1_000);
-        assert!(all.len() > 100);
-        assert_eq!(fills_of("SYNA", 100), all[..100]);
-    }
+    use crate::backtest::testing::{DAY, Scenario, log, time};
+    use crate::domain::config::ExecutionProfile;
 
     /// Four bars at 100, 101, 102 and 103, on close.
     fn rising() -> Scenario {
@@ -338,6 +274,65 @@ mod tests {
         60 cost 6000.60 realized -0.80
         0 cost 0.00 realized 178.00
         ");
+    }
+
+    #[test]
+    fn a_flip_keeps_the_exit_of_the_side_that_is_gone() {
+        let mut scenario = rising().signal(0, "09:15", Side::Buy, "90", "103").signal(
+            0,
+            "09:30",
+            Side::Sell,
+            "110",
+            "80",
+        );
+        scenario.signals_mut()[1].quantity = Qty(150);
+        // The short is bought back at the target of the long: a loss.
+        insta::assert_snapshot!(scenario.log(), @r"
+        order  09:30 A BUY 100 entry
+        order  09:45 A SELL 150 entry
+        order  10:15 A BUY 50 target
+        fill   09:30 A BUY 100 @ 100.01 entry
+        fill   09:45 A SELL 150 @ 99.99 entry
+        fill   10:15 A BUY 50 @ 103.01 target
+        day    2024-10-01 gross -153.00 fees 0.00 equity 99847.00
+        ");
+    }
+
+    /// The labels of signals of a scenario's first instrument that are not silenced.
+    fn heard(scenario: &Scenario) -> String {
+        let signals = scenario.trade_as_live().signals;
+        let label = |signal: &Signal| signal.bar_time.to_string()[11..].to_owned();
+        signals.iter().map(label).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Seven bars at 100, and buys on the first and on each of those from `from` on.
+    fn flat_bars(from: usize) -> Scenario {
+        let labels = ["09:15", "09:30", "09:45", "10:00", "10:15", "10:30", "10:45"];
+        let mut scenario = Scenario::new()
+            .with(|config| config.execution.profile = ExecutionProfile::Compat)
+            .signal(0, labels[0], Side::Buy, "90", "103");
+        for (place, label) in labels.iter().enumerate() {
+            scenario = scenario.minute(0, label, "100 100 100 100");
+            if place >= from {
+                scenario = scenario.signal(0, label, Side::Buy, "90", "110");
+            }
+        }
+        scenario
+    }
+
+    #[test]
+    fn after_an_exit_its_own_bar_and_the_next_are_mute() {
+        // The time stop comes on the second bar after the entry, 09:45.
+        let scenario = flat_bars(2).with(|config| config.strategy.time_stop_bars = 2);
+        assert_eq!(heard(&scenario), "09:15 10:15 10:30");
+        let longer = scenario.with(|config| config.execution.cooldown_bars = 4);
+        assert_eq!(heard(&longer), "09:15 10:30 10:45");
+    }
+
+    #[test]
+    fn after_a_signal_that_closed_the_position_two_bars_are_mute() {
+        let scenario = flat_bars(2).signal(0, "09:30", Side::Sell, "110", "90");
+        assert_eq!(heard(&scenario), "09:15 09:30 10:15 10:30 10:45");
     }
 
     #[test]
@@ -390,10 +385,16 @@ mod tests {
 
     #[test]
     fn a_signal_without_quantity_trades_75() {
-        let mut scenario = rising().signal(0, "09:15", Side::Buy, "0", "0");
-        scenario.signals_mut()[0].quantity = Qty::ZERO;
-        let fills = scenario.trade().fills;
-        assert_eq!(fills[0].quantity, Qty(75));
-        assert_eq!(fills[0].time, time(&format!("{DAY}T09:30")));
+        for side in Side::ALL {
+            let mut scenario = rising().signal(0, "09:15", *side, "0", "0");
+            scenario.signals_mut()[0].quantity = Qty::ZERO;
+            let scenario = scenario.with(|config| config.strategy.time_stop_bars = 3);
+            let fills = scenario.trade().fills;
+            assert_eq!(fills.len(), 2);
+            assert_eq!((fills[0].quantity, fills[0].side), (Qty(75), *side));
+            assert_eq!(fills[0].time, time(&format!("{DAY}T09:30")));
+            // Its levels of 0.00 are never reached, whatever its side.
+            assert_eq!(fills[1].reason, OrderReason::TimeStop);
+        }
     }
 }

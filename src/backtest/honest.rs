@@ -76,7 +76,10 @@ pub fn trade<'a>(
             Moment::Minute(bar) => desk.minute(&bar),
             Moment::Refused(rejection) => desk.account.outcome.rejections.push(rejection),
             Moment::StrategyBar(id, row) => {
-                let (bar, signal) = desk.account.observe(&frames[id.index()], row);
+                let frame = &frames[id.index()];
+                let bar = desk.account.observe(frame, row);
+                let signal = frame.signals[row].as_ref();
+                signal.into_iter().for_each(|signal| desk.account.announce(signal));
                 desk.strategy_bar(bar, signal);
             }
             Moment::Flatten(id, boundary) => {

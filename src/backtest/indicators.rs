@@ -3,6 +3,7 @@
 
 use arrow::array::{Array, Float64Array, Int64Array};
 
+use super::swings::{self, SwingRule};
 use crate::domain::fact::{Bar15m, Indicators};
 use crate::domain::money::Price;
 
@@ -12,6 +13,9 @@ const COM_14: f64 = (1.0 - 1.0 / 14.0) / (1.0 / 14.0);
 const VOLUME_BARS: usize = 100;
 /// Bars without which a volume is not compared.
 const VOLUME_BARS_MIN: usize = 20;
+/// Bars without which the Python system gives 0 for the ATR, and for the ADX.
+const PYTHON_ATR_BARS_MIN: usize = 15;
+const PYTHON_ADX_BARS_MIN: usize = 28;
 
 /// One value per bar and indicator; NaN or null where it is not known.
 pub struct IndicatorColumns {
@@ -27,30 +31,53 @@ pub struct IndicatorColumns {
     pub vwap: Float64Array,
     /// Deviation of the volume.
     pub vol_z: Float64Array,
-    /// Last confirmed swing high, 1/10,000 rupee.
+    /// Last swing high, 1/10,000 rupee.
     pub swing_high: Int64Array,
-    /// Last confirmed swing low, 1/10,000 rupee.
+    /// Last swing low, 1/10,000 rupee.
     pub swing_low: Int64Array,
 }
 
 impl IndicatorColumns {
-    /// All columns of `bars`, which ascend by time.
+    /// All columns of `bars`, which ascend by time, with swings known once they are confirmed.
     pub fn of(bars: &[Bar15m], swing_period: usize) -> IndicatorColumns {
+        IndicatorColumns::with_swings(bars, swings::confirmed, swing_period)
+    }
+
+    /// The columns as the Python system has them (rules 8.2): short series and a series without
+    /// any volume are cases of their own, and the rule for swings is given.
+    pub fn of_python(bars: &[Bar15m], swing_rule: SwingRule, period: usize) -> IndicatorColumns {
+        let columns = IndicatorColumns::with_swings(bars, swing_rule, period);
+        let zeros_below = |count_min, column: Float64Array| match bars.len() {
+            count if count < count_min => Float64Array::from_value(0.0, count),
+            _ => column,
+        };
+        let has_volume = bars.iter().any(|bar| bar.volume.0 != 0);
+        IndicatorColumns {
+            atr: zeros_below(PYTHON_ATR_BARS_MIN, columns.atr),
+            adx: zeros_below(PYTHON_ADX_BARS_MIN, columns.adx),
+            vwap: if has_volume { columns.vwap } else { session_mean(bars) },
+            ..columns
+        }
+    }
+
+    fn with_swings(bars: &[Bar15m], swing_rule: SwingRule, period: usize) -> IndicatorColumns {
         let close = rupees(bars, |bar| bar.close);
         let high = rupees(bars, |bar| bar.high);
         let low = rupees(bars, |bar| bar.low);
         let range = true_range(&high, &low, &close);
+        let swings_of = |level: fn(&Bar15m) -> i64| {
+            let levels: Vec<i64> = bars.iter().map(level).collect();
+            Int64Array::from(swing_rule(&levels, period))
+        };
         IndicatorColumns {
             ema20: exponential_mean(&close, 9.5, 1),
             ema50: exponential_mean(&close, 24.5, 1),
             atr: exponential_mean(&range, COM_14, 14),
             adx: directional_index(&high, &low, &range),
-            vwap: session_vwap(bars, &high, &low, &close),
+            vwap: session_vwap(bars),
             vol_z: volume_deviation(bars),
-            swing_high: confirmed_swings(bars, swing_period, |bar| bar.high.0),
-            // The lowest low is the highest of the lows turned around.
-            swing_low: confirmed_swings(bars, swing_period, |bar| -bar.low.0)
-                .unary(|negated| -negated),
+            swing_high: swings_of(|bar| bar.high.0),
+            swing_low: swings_of(|bar| -bar.low.0).unary(|negated| -negated),
         }
     }
 
@@ -157,23 +184,41 @@ fn directional_move(mut up: f64, mut down: f64) -> (f64, f64) {
     (up, down)
 }
 
+/// (h + l + c) / 3, added in this order.
+fn typical(bar: &Bar15m) -> f64 {
+    (bar.high.rupees() + bar.low.rupees() + bar.close.rupees()) / 3.0
+}
+
+/// A sum that carries what the last addition lost into the next.
+#[derive(Default)]
+struct KahanSum {
+    sum: f64,
+    compensation: f64,
+}
+
+impl KahanSum {
+    /// The sum with `x`.
+    fn add(&mut self, x: f64) -> f64 {
+        let y = x - self.compensation;
+        let t = self.sum + y;
+        self.compensation = (t - self.sum) - y;
+        self.sum = t;
+        t
+    }
+}
+
+/// The bars of each date.
+fn days(bars: &[Bar15m]) -> impl Iterator<Item = &[Bar15m]> {
+    bars.chunk_by(|one, next| one.open_time.date() == next.open_time.date())
+}
+
 /// Per date: Kahan sum of typical price x volume, over the sum of volumes.
-fn session_vwap(
-    bars: &[Bar15m],
-    high: &Float64Array,
-    low: &Float64Array,
-    close: &Float64Array,
-) -> Float64Array {
+fn session_vwap(bars: &[Bar15m]) -> Float64Array {
     let mut column = Vec::with_capacity(bars.len());
-    for day in bars.chunk_by(|one, next| one.open_time.date() == next.open_time.date()) {
-        let (mut sum, mut compensation, mut volume) = (0.0, 0.0, 0);
+    for day in days(bars) {
+        let (mut worth, mut volume) = (KahanSum::default(), 0);
         for bar in day {
-            let i = column.len();
-            let typical = (high.value(i) + low.value(i) + close.value(i)) / 3.0;
-            let y = typical * bar.volume.0 as f64 - compensation;
-            let t = sum + y;
-            compensation = (t - sum) - y;
-            sum = t;
+            let sum = worth.add(typical(bar) * bar.volume.0 as f64);
             volume += bar.volume.0;
             column.push(if volume == 0 { f64::NAN } else { sum / volume as f64 });
         }
@@ -181,17 +226,38 @@ fn session_vwap(
     column.into()
 }
 
+/// Per date: mean of the typical prices so far, which stands in for a VWAP where no bar of the
+/// series has any volume. A mean of equal values is that value.
+fn session_mean(bars: &[Bar15m]) -> Float64Array {
+    let mut column = Vec::with_capacity(bars.len());
+    for day in days(bars) {
+        let (mut total, first, mut is_level) = (KahanSum::default(), typical(&day[0]), true);
+        for (count, bar) in (1_u32..).zip(day) {
+            let x = typical(bar);
+            is_level &= x == first;
+            let mean = total.add(x) / f64::from(count);
+            column.push(if is_level { first } else { mean });
+        }
+    }
+    column.into()
+}
+
 /// Standard score of the volume among the last bars, exact up to the last three operations.
 fn volume_deviation(bars: &[Bar15m]) -> Float64Array {
+    // Sums of everything before each bar; integers, so a difference of two is exact.
+    let mut sums = vec![(0_i128, 0_i128)];
+    for (i, bar) in bars.iter().enumerate() {
+        let volume = i128::from(bar.volume.0);
+        sums.push((sums[i].0 + volume, sums[i].1 + volume * volume));
+    }
     Float64Array::from_iter_values((0..bars.len()).map(|i| {
-        let last = &bars[(i + 1).saturating_sub(VOLUME_BARS)..=i];
-        if last.len() < VOLUME_BARS_MIN {
+        let from = (i + 1).saturating_sub(VOLUME_BARS);
+        let count = i + 1 - from;
+        if count < VOLUME_BARS_MIN {
             return 0.0;
         }
-        let n = last.len() as i128;
-        let volumes = || last.iter().map(|bar| i128::from(bar.volume.0));
-        let sum: i128 = volumes().sum();
-        let squares: i128 = volumes().map(|volume| volume * volume).sum();
+        let n = count as i128;
+        let (sum, squares) = (sums[i + 1].0 - sums[from].0, sums[i + 1].1 - sums[from].1);
         let spread = n * squares - sum * sum;
         if spread == 0 {
             return 0.0;
@@ -200,24 +266,6 @@ fn volume_deviation(bars: &[Bar15m]) -> Float64Array {
         let variance = spread as f64 / (n * (n - 1)) as f64;
         mean_deviation / variance.sqrt()
     }))
-}
-
-/// The level of the last swing high that `period` bars on either side do not exceed, from the bar
-/// on at which the last of them is there.
-fn confirmed_swings(bars: &[Bar15m], period: usize, level: fn(&Bar15m) -> i64) -> Int64Array {
-    let levels: Vec<i64> = bars.iter().map(level).collect();
-    let mut last = None;
-    (0..levels.len())
-        .map(|i| {
-            if i >= 2 * period {
-                let candidate = levels[i - period];
-                if levels[i - 2 * period..=i].iter().all(|&other| other <= candidate) {
-                    last = Some(candidate);
-                }
-            }
-            last
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -296,5 +344,38 @@ mod tests {
         let columns = IndicatorColumns::of(&bars, 5);
         assert!(columns.vwap.value(0).is_nan());
         assert!(!columns.vwap.value(1).is_nan());
+    }
+
+    #[test]
+    fn short_series_and_those_without_volume_are_cases_of_their_own_in_python() {
+        let mut bars = reference_bars(&reference("SYNA.csv")[..30], 0);
+        let of = |bars: &[Bar15m]| IndicatorColumns::of_python(bars, swings::confirmed, 5);
+        let last = |column: &Float64Array| column.value(column.len() - 1);
+        let known = |count: usize| {
+            let columns = of(&bars[..count]);
+            (last(&columns.atr) != 0.0, last(&columns.adx) != 0.0)
+        };
+        assert_eq!(
+            [14, 15, 27, 28].map(known),
+            [(false, false), (true, false), (true, false), (true, true)]
+        );
+        assert!(of(&bars).vwap.value(0) == of(&bars[..1]).vwap.value(0));
+        // One share anywhere, and a day without any has no VWAP; none at all, and it has a mean.
+        bars.iter_mut().for_each(|bar| bar.volume.0 = 0);
+        let mean = of(&bars).vwap;
+        assert_eq!(mean.value(1), (typical(&bars[0]) + typical(&bars[1])) / 2.0);
+        assert_eq!(mean.value(25), typical(&bars[25]), "the second day starts anew");
+        bars[29].volume.0 = 1;
+        assert!(of(&bars).vwap.value(28).is_nan());
+    }
+
+    #[test]
+    fn a_mean_of_equal_prices_is_that_price() {
+        let mut bars = reference_bars(&reference("SYNA.csv")[..20], 0);
+        for bar in &mut bars {
+            (bar.high, bar.low, bar.close) = (price("0.7"), price("0.1"), price("0.3"));
+        }
+        let level = typical(&bars[0]);
+        assert!(session_mean(&bars).values().iter().all(|mean| mean.to_bits() == level.to_bits()));
     }
 }

@@ -4,21 +4,27 @@
 //! - `hours` when an instrument trades
 //! - `resample` which minutes count, and the strategy bars made of them
 //! - `indicators` columns of indicator values
-//! - `signals` columns of conditions, and the signals where they hold
+//! - `swings` where swing points are, and who knows it when
+//! - `signals` columns of what conditions compare, and the signals where they hold
 //! - `timeline` everything that happens, in the order of the rules
 //! - `account` cash, positions and fees
 //! - `honest`, `compat` what becomes of the signals
+//! - `python` the two paths of the Python system: its bars, windows and swings
+//! - `trial` which bars of the future a rule reads
 
 mod account;
 mod compat;
 mod honest;
 mod hours;
 mod indicators;
+pub mod python;
 mod resample;
 mod signals;
+mod swings;
 #[cfg(test)]
 mod testing;
 mod timeline;
+pub mod trial;
 
 use crate::domain::config::ExecutionProfile;
 use crate::domain::event::{Command, RunStarted};
@@ -80,7 +86,24 @@ fn run_with(
     commands: &[Command],
     signals_of: impl Fn(&[Bar15m], &IndicatorColumns) -> Vec<Option<Signal>>,
 ) -> Outcome {
-    let strategy = &run.config.strategy;
+    let frame_of = |bars: Vec<Bar15m>| {
+        let columns = IndicatorColumns::of(&bars, run.config.strategy.swing_period as usize);
+        let signals = signals_of(&bars, &columns);
+        Frame { indicators: columns.rows(&bars), bars, signals }
+    };
+    follow(run, columns, commands, frame_of, 0)
+}
+
+/// The same with other indicators too: `frame_of` makes everything of one instrument's bars.
+/// `cooldown_bars` is that of execution `compat`; `honest` has its own.
+fn follow(
+    run: &RunStarted,
+    columns: &[BarColumns],
+    commands: &[Command],
+    frame_of: impl Fn(Vec<Bar15m>) -> Frame,
+    cooldown_bars: u32,
+) -> Outcome {
+    let width = run.config.strategy.bar_minutes;
     let hours: Vec<Hours<'_>> =
         run.instruments.iter().map(|instrument| Hours::of(instrument, &run.sessions)).collect();
     let minutes: Vec<Minutes> =
@@ -90,17 +113,13 @@ fn run_with(
         .zip(&hours)
         .zip((0..).map(InstrumentId))
         .map(|((minutes, hours), id)| {
-            let accepted = minutes.accepted();
-            let bars = resample::strategy_bars(&accepted, hours, strategy.bar_minutes, id);
-            let columns = IndicatorColumns::of(&bars, strategy.swing_period as usize);
-            let signals = signals_of(&bars, &columns);
-            Frame { indicators: columns.rows(&bars), bars, signals }
+            frame_of(resample::strategy_bars(&minutes.accepted(), hours, width, id))
         })
         .collect();
     let moments = timeline::of(run, &hours, &minutes, &frames, commands);
     let outcome = match run.config.execution.profile {
         ExecutionProfile::Honest => honest::trade(run, &hours, &frames, &moments),
-        ExecutionProfile::Compat => compat::trade(run, &frames, &moments),
+        ExecutionProfile::Compat => compat::trade(run, &frames, &moments, cooldown_bars),
     };
     let rows = |(minutes, id): (&Minutes, u16)| {
         let accepted = minutes.accepted();

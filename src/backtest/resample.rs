@@ -57,7 +57,7 @@ fn is_inside(start: Timestamp, hours: &Hours<'_>) -> bool {
 }
 
 /// The given rows, in the given order.
-fn take(columns: &BarColumns, rows: &[usize]) -> BarColumns {
+pub fn take(columns: &BarColumns, rows: &[usize]) -> BarColumns {
     let pick =
         |column: &Int64Array| Int64Array::from_iter_values(rows.iter().map(|&r| column.value(r)));
     BarColumns {

@@ -1,6 +1,8 @@
-//! Columns of conditions, and the signals where they hold (rules 4).
+//! Columns of what conditions compare, and the signals where they hold (rules 4).
 
-use arrow::array::{BooleanArray, Float64Array, Int64Array};
+use std::ops::Range;
+
+use arrow::array::{Float64Array, Int64Array};
 
 use super::indicators::{IndicatorColumns, rupees};
 use crate::domain::config::RunConfig;
@@ -29,12 +31,9 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn holds(&self) -> BooleanArray {
-        let holds = |i| {
-            let (above, below) = (self.above.value(i), self.below.value(i));
-            above > below || (self.or_equal && above == below)
-        };
-        (0..self.above.len()).map(holds).map(Some).collect()
+    fn holds(&self, i: usize) -> bool {
+        let (above, below) = (self.above.value(i), self.below.value(i));
+        above > below || (self.or_equal && above == below)
     }
 
     fn margin(&self, i: usize) -> f64 {
@@ -51,21 +50,29 @@ struct Condition<'a> {
 
 /// The signal of each bar, if it has one.
 pub fn of(config: &RunConfig, bars: &[Bar15m], columns: &IndicatorColumns) -> Vec<Option<Signal>> {
+    let first = config.strategy.first_bar as usize;
+    let hits = hits(config, bars, columns, first..bars.len());
+    hits.into_iter().map(|hits| hits.into_iter().next()).collect()
+}
+
+/// A signal for every condition that holds, bar by bar, in the order in which they are tried. Only
+/// the bars in `evaluated` can have any.
+pub fn hits(
+    config: &RunConfig,
+    bars: &[Bar15m],
+    columns: &IndicatorColumns,
+    evaluated: Range<usize>,
+) -> Vec<Vec<Signal>> {
     let terms = Terms::of(config, bars, columns);
     let conditions = terms.conditions();
-    let holds: Vec<Vec<BooleanArray>> = conditions
-        .iter()
-        .map(|condition| condition.comparisons.iter().map(Comparison::holds).collect())
-        .collect();
+    let is_met = |met: &&Condition<'_>, i| met.comparisons.iter().all(|one| one.holds(i));
     (0..bars.len())
         .map(|i| {
-            let evaluated = i >= config.strategy.first_bar as usize;
-            if !evaluated || bars[i].close_time <= config.active_from {
-                return None;
+            if !evaluated.contains(&i) || bars[i].close_time <= config.active_from {
+                return Vec::new();
             }
-            let first =
-                holds.iter().position(|holds| holds.iter().all(|column| column.value(i)))?;
-            Some(terms.signal(config, &conditions[first], &bars[i], i))
+            let met = conditions.iter().filter(|condition| is_met(condition, i));
+            met.map(|met| terms.signal(config, met, &bars[i], i)).collect()
         })
         .collect()
 }
@@ -215,8 +222,10 @@ mod tests {
     fn every_signal_of_the_batch_run_is_a_causal_one_of_the_same_size() {
         for symbol in ["SYNA", "SYNB"] {
             let ours = signals_of(symbol);
-            let mut theirs: Vec<Vec<String>> =
-                reference("signals.csv").into_iter().filter(|row| row[0] == symbol).collect();
+            let mut theirs: Vec<Vec<String>> = reference("batch.signals.csv")
+                .into_iter()
+                .filter(|row| row[0].ends_with(symbol))
+                .collect();
             // Only the first signal of a bar counts.
             theirs.dedup_by(|next, first| next[1] == first[1]);
             assert!(theirs.len() > 40);
@@ -224,7 +233,7 @@ mod tests {
                 let signal = ours.iter().find(|signal| signal.bar_time == time(&row[1])).unwrap();
                 assert_eq!((signal.side.word(), signal.kind.word()), (&row[2][..], &row[3][..]));
                 let sized = (signal.price, signal.stop, signal.target, signal.quantity.to_string());
-                assert_eq!(sized, (price(&row[4]), price(&row[5]), price(&row[6]), row[7].clone()));
+                assert_eq!(sized, (price(&row[4]), price(&row[6]), price(&row[7]), row[8].clone()));
             }
         }
     }

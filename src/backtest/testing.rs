@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use super::{Outcome, run_with};
-use crate::domain::config::{ExecutionConfig, FeeSchedule, RunConfig, StrategyConfig};
+use super::indicators::IndicatorColumns;
+use super::{Frame, Outcome, follow, run_with};
+use crate::domain::config::{ExecutionConfig, FeePeriod, FeeSchedule, RunConfig, StrategyConfig};
 use crate::domain::event::{CORE_VERSION, RunStarted};
 use crate::domain::fact::{Bar, Bar15m, Signal, SignalKind, SignalRef};
 use crate::domain::instrument::{Instrument, InstrumentId, Listing};
-use crate::domain::money::{Cash, Price, Qty, Side};
+use crate::domain::money::{Cash, Price, Qty, Rate, Side};
 use crate::domain::session::{Session, SessionKind};
 use crate::domain::time::{Date, Timestamp, Window};
 use crate::sources::columns::BarColumns;
@@ -143,15 +144,31 @@ impl Scenario {
 
     /// What becomes of it, without the rules that make signals.
     pub fn trade(&self) -> Outcome {
-        let columns: Vec<BarColumns> =
-            self.minutes.iter().map(|rows| BarColumns::from_bars(rows.iter())).collect();
+        run_with(&self.run, &self.columns(), &[], |bars, _| self.signals_of(bars))
+    }
+
+    /// The same with the cooldown of the Python system's live path.
+    pub fn trade_as_live(&self) -> Outcome {
+        let frame_of = |bars: Vec<Bar15m>| {
+            let indicators = IndicatorColumns::of(&bars, 5).rows(&bars);
+            Frame { indicators, signals: self.signals_of(&bars), bars }
+        };
+        let cooldown_bars = self.run.config.execution.cooldown_bars;
+        follow(&self.run, &self.columns(), &[], frame_of, cooldown_bars)
+    }
+
+    fn columns(&self) -> Vec<BarColumns> {
+        self.minutes.iter().map(|rows| BarColumns::from_bars(rows.iter())).collect()
+    }
+
+    fn signals_of(&self, bars: &[Bar15m]) -> Vec<Option<Signal>> {
         let signal_of = |bar: &Bar15m| {
             let is_of = |signal: &&Signal| {
                 signal.instrument == bar.instrument && signal.bar_time == bar.open_time
             };
             self.signals.iter().find(is_of).cloned()
         };
-        run_with(&self.run, &columns, &[], |bars, _| bars.iter().map(signal_of).collect())
+        bars.iter().map(signal_of).collect()
     }
 
     /// [`log`] of what becomes of it.
@@ -240,6 +257,25 @@ pub fn reference_bars(rows: &[Vec<String>], id: u16) -> Vec<Bar15m> {
         minutes_expected: 15,
     };
     rows.iter().map(bar).collect()
+}
+
+/// What the Python system charges, on both sides.
+pub fn python_fees() -> FeePeriod {
+    FeePeriod {
+        from: date("2025-01-01"),
+        brokerage_flat: rupees(20),
+        brokerage_rate: Rate::ONE,
+        stt_buy: Rate(2_500),
+        stt_sell: Rate(2_500),
+        transaction: Rate(345),
+        ipft: Rate(0),
+        sebi: Rate(10),
+        stamp_buy: Rate(300),
+        stamp_sell: Rate(300),
+        gst: Rate(1_800_000),
+        gst_on_ipft: false,
+        gst_on_sebi: true,
+    }
 }
 
 /// Rupees as an amount.

@@ -83,6 +83,18 @@ pub fn of(
     moments.into_iter().map(|(_, moment)| moment).collect()
 }
 
+/// Strategy bars alone, in the order of the Python system: the instruments take turns, in their
+/// order, one bar each. Where one lacks a bar, its later bars run ahead of those of the others.
+pub fn by_turns(frames: &[Frame]) -> Vec<Moment> {
+    let turns = frames.iter().map(|frame| frame.bars.len()).max().unwrap_or(0);
+    let taken = |turn| {
+        let has_bar = move |(_, frame): &(InstrumentId, &Frame)| turn < frame.bars.len();
+        let bars = (0..).map(InstrumentId).zip(frames).filter(has_bar);
+        bars.map(move |(id, _)| Moment::StrategyBar(id, turn))
+    };
+    (0..turns).flat_map(taken).collect()
+}
+
 /// The end of the session over all instruments.
 fn run_end(hours: &[Hours<'_>], date: Date) -> Option<Timestamp> {
     hours.iter().filter_map(|hours| hours.end(date)).max()

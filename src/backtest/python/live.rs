@@ -1,0 +1,76 @@
+//! Profile `compat-live`: the live path of the Python system (rules 8.9), recomputed from its
+//! window at every bar. It shares its rules with the event core's `compat-live` and not a line
+//! of code.
+
+use crate::backtest::indicators::IndicatorColumns;
+use crate::backtest::{Frame, Outcome, compat, follow, signals, swings, timeline};
+use crate::domain::config::{ExecutionConfig, RunConfig, StrategyConfig};
+use crate::domain::event::{Command, RunStarted};
+use crate::domain::fact::{Bar15m, Indicators, Signal};
+use crate::domain::money::Cash;
+use crate::sources::columns::BarColumns;
+
+/// What the sizing takes for the equity, whatever the account holds.
+const SIZING_EQUITY: Cash = Cash::from_rupees(100_000);
+
+/// How many bars the live path remembers, and from how many on it looks for signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Older bars are forgotten.
+    pub bars_max: usize,
+    /// With fewer bars there is no signal.
+    pub bars_min: usize,
+}
+
+impl Window {
+    /// 100 bars, and no signal before there are `first_bar` of them (so by default from index 49).
+    pub fn of(strategy: &StrategyConfig) -> Window {
+        Window { bars_max: 100, bars_min: strategy.first_bar as usize }
+    }
+}
+
+/// The signal of each of one instrument's bars, if it has one, without regard for what is traded.
+pub fn signals(config: &RunConfig, bars: &[Bar15m], window: Window) -> Vec<Option<Signal>> {
+    frame(config, bars.to_vec(), window).signals
+}
+
+/// What the window sees at each bar.
+pub fn indicators(config: &RunConfig, bars: &[Bar15m], window: Window) -> Vec<Indicators> {
+    frame(config, bars.to_vec(), window).indicators
+}
+
+/// A run of the profile over minutes, as the event core does it: bars of rules 1 and 2, everything
+/// by close time and instrument. The oracle of the core's `compat-live`; see [`super::super::run`].
+pub fn run(run: &RunStarted, columns: &[BarColumns], commands: &[Command]) -> Outcome {
+    let frame_of = |bars| frame(&run.config, bars, Window::of(&run.config.strategy));
+    follow(run, columns, commands, frame_of, run.config.execution.cooldown_bars)
+}
+
+/// A run over bars as the Python system does it: the instruments take turns, one bar each.
+/// `bars[i]` are those of `run.instruments[i]`, as they are handed over (see
+/// `super::bars::released`).
+pub fn run_by_turns(run: &RunStarted, bars: &[Vec<Bar15m>]) -> Outcome {
+    let window = Window::of(&run.config.strategy);
+    let frames: Vec<Frame> =
+        bars.iter().map(|bars| frame(&run.config, bars.clone(), window)).collect();
+    let cooldown_bars = run.config.execution.cooldown_bars;
+    compat::trade(run, &frames, &timeline::by_turns(&frames), cooldown_bars)
+}
+
+/// Everything anew at every bar, from the window that ends with it.
+fn frame(config: &RunConfig, bars: Vec<Bar15m>, window: Window) -> Frame {
+    let execution = ExecutionConfig { capital: SIZING_EQUITY, ..config.execution.clone() };
+    let config = RunConfig { execution, ..config.clone() };
+    let (mut indicators, mut found) = (Vec::new(), Vec::new());
+    for newest in 0..bars.len() {
+        let seen = &bars[(newest + 1).saturating_sub(window.bars_max)..=newest];
+        let last = seen.len() - 1;
+        let period = config.strategy.swing_period as usize;
+        let columns = IndicatorColumns::of_python(seen, swings::truncated_at_last, period);
+        let evaluated = if seen.len() >= window.bars_min { last..last + 1 } else { 0..0 };
+        let hits = signals::hits(&config, seen, &columns, evaluated).pop();
+        found.push(hits.and_then(|hits| hits.into_iter().next()));
+        indicators.extend(columns.rows(seen).pop());
+    }
+    Frame { bars, indicators, signals: found }
+}
