@@ -81,7 +81,7 @@ impl Batch {
             return Err(error);
         }
         let len = records.len() - start - HEAD_BYTES;
-        records.set(start, digest::head(kind.number(), kind.schema().version, cause, len));
+        records.set(start, digest::head(kind.number(), kind.version(), cause, len));
         self.count += 1;
         self.frame_bytes += frame::len_of(len);
         Ok(())
