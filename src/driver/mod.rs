@@ -29,11 +29,12 @@ pub trait Source {
     /// Why the next input cannot be had.
     type Error;
 
-    /// The next input, or `None` when there is nothing more.
+    /// Puts the inputs that come next in the place of those in `inputs`: as many as are at hand,
+    /// none when there is nothing more. History hands over many at a time and so saves ways.
     ///
     /// # Errors
     /// When the source is damaged or gone.
-    fn next(&mut self) -> Result<Option<Input>, Self::Error>;
+    fn next(&mut self, inputs: &mut Vec<Input>) -> Result<(), Self::Error>;
 
     /// The last watermark that was handed over.
     fn watermark(&self) -> Timestamp;
@@ -62,21 +63,27 @@ pub fn drive<S: Source>(
     sinks: &mut [&mut dyn Sink],
 ) -> Result<Sealed, DriveError<S::Error>> {
     let mut core = Core::new(run);
-    let mut derived = Vec::new();
+    let (mut inputs, mut derived) = (Vec::new(), Vec::new());
     let started = Input::RunStarted(Box::new(run.clone()));
     journal.input(0, 0, &started)?;
     tell(sinks, |sink| sink.input(0, &started));
     let mut seq = 1;
-    while let Some(input) = source.next().map_err(DriveError::Source)? {
-        journal.input(seq, 0, &input)?;
-        tell(sinks, |sink| sink.input(seq, &input));
-        derived.clear();
-        core.step(seq, &input, &mut derived);
-        for (index, derived) in (1..).zip(&derived) {
-            journal.output(seq, index, derived)?;
-            tell(sinks, |sink| sink.output(EventId { seq, index }, &derived.output));
+    loop {
+        source.next(&mut inputs).map_err(DriveError::Source)?;
+        if inputs.is_empty() {
+            break;
         }
-        seq += 1;
+        for input in &inputs {
+            journal.input(seq, 0, input)?;
+            tell(sinks, |sink| sink.input(seq, input));
+            derived.clear();
+            core.step(seq, input, &mut derived);
+            for (index, derived) in (1..).zip(&derived) {
+                journal.output(seq, index, derived)?;
+                tell(sinks, |sink| sink.output(EventId { seq, index }, &derived.output));
+            }
+            seq += 1;
+        }
     }
     let ended = RunEnded { time: source.watermark(), reason: EndReason::Completed };
     journal.input(seq, 0, &Input::RunEnded(ended))?;

@@ -23,6 +23,7 @@
 
 mod error;
 mod files;
+mod parts;
 mod read;
 mod schema;
 mod shield;
@@ -31,6 +32,7 @@ mod write;
 
 pub use error::StoreError;
 pub use files::{Folder, MonthFile, Store};
+pub use parts::Parts;
 pub use schema::SCHEMA;
 pub(in crate::sources) use shield::shielded;
 #[cfg(test)]
