@@ -158,20 +158,33 @@ fn get<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
 #[inline]
 pub fn encode_input(input: &Input, out: &mut Buffer) -> Result<(), CodecError> {
     match input {
-        Input::RunStarted(run) => encode_run_started(run, out),
         Input::Bar(bar) => {
             check_bar(bar)?;
             put_bar(bar, out);
             Ok(())
         }
-        Input::Tick(tick) => check_tick(tick).and_then(|()| put_fixed(tick, out)),
         Input::Watermark(time) => {
             put_time(*time, out);
             Ok(())
         }
-        Input::Command(command) => put_fixed(command, out),
-        Input::RunEnded(end) => put_fixed(end, out),
+        Input::RunStarted(run) => encode_run_started(run, out),
+        Input::Tick(tick) => encode_tick(tick, out),
+        Input::Command(command) => encode_seldom(command, out),
+        Input::RunEnded(end) => encode_seldom(end, out),
     }
+}
+
+/// Out of the way, so that what is left of [`encode_input`] is small enough to stand where it is
+/// called.
+#[inline(never)]
+fn encode_tick(tick: &Tick, out: &mut Buffer) -> Result<(), CodecError> {
+    check_tick(tick).and_then(|()| put_fixed(tick, out))
+}
+
+#[cold]
+#[inline(never)]
+fn encode_seldom<T: Serialize>(value: &T, out: &mut Buffer) -> Result<(), CodecError> {
+    put_fixed(value, out)
 }
 
 /// Appends the payload of a run's description to `out`.
