@@ -65,7 +65,7 @@ impl Batch {
         self.append(kind, cause, encode)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(
         &mut self,
         kind: Kind,

@@ -155,7 +155,7 @@ fn get<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
 ///
 /// # Errors
 /// When the input is too long or breaks a rule of its kind.
-#[inline]
+#[inline(always)]
 pub fn encode_input(input: &Input, out: &mut Buffer) -> Result<(), CodecError> {
     match input {
         Input::Bar(bar) => {
@@ -174,8 +174,7 @@ pub fn encode_input(input: &Input, out: &mut Buffer) -> Result<(), CodecError> {
     }
 }
 
-/// Out of the way, so that what is left of [`encode_input`] is small enough to stand where it is
-/// called.
+/// Out of the way, so that what is left of [`encode_input`] is small where it is called.
 #[inline(never)]
 fn encode_tick(tick: &Tick, out: &mut Buffer) -> Result<(), CodecError> {
     check_tick(tick).and_then(|()| put_fixed(tick, out))
