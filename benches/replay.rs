@@ -3,9 +3,10 @@
 //! and from minute to minute.
 //!
 //! ```text
-//! cargo xtask bench                 M: 2 symbols x 15 months, and S: 2 x 3 months
-//! cargo xtask bench -- --large      L as well: 200 symbols x 12 months
-//! cargo xtask bench -- --only core  one stage over and over, to be looked at with a profiler
+//! cargo xtask bench                   all sets, then what was aimed at beside what was measured
+//! cargo xtask bench --small           without L, the set of 200 symbols
+//! cargo xtask bench --only M core     one stage of one set again and again, for a profiler
+//! cargo xtask bench --keep DIR        the made-up history stays in DIR for the next time
 //! ```
 
 #![expect(clippy::disallowed_methods, reason = "a bench is about time")]
@@ -19,13 +20,14 @@ use std::time::Instant;
 use comfy_table::{CellAlignment, Table, presets};
 use lockstep::core::Core;
 use lockstep::domain::config::{ExecutionConfig, StrategyConfig};
-use lockstep::domain::event::Input;
+use lockstep::domain::event::{Input, Output};
 use lockstep::domain::instrument::Instrument;
 use lockstep::domain::money::Price;
 use lockstep::driver::Source as _;
 use lockstep::driver::history::History;
 use lockstep::driver::plan::{DateRange, Request};
 use lockstep::driver::replay::Replay;
+use lockstep::driver::verify::{Verdict, verify};
 use lockstep::journal::reader::Reader;
 use lockstep::sources::columns::BarColumns;
 use lockstep::sources::market::Market;
@@ -75,50 +77,98 @@ struct Ground {
     data: PathBuf,
 }
 
-/// One line of the result.
+/// One stage of a replay, and how long it took at best.
 struct Stage {
     name: &'static str,
     threads: usize,
     seconds: f64,
 }
 
-fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    if let Some(place) = args.iter().position(|arg| arg == "--memory-of") {
-        return memory_child(&args[place + 1], Path::new(&args[place + 2]));
-    }
-    if let Some(place) = args.iter().position(|arg| arg == "--only") {
-        return only(&args[place + 1]);
-    }
-    let is_large = args.iter().any(|arg| arg == "--large");
-    let sets = SETS.iter().filter(|set| set.name != "L" || is_large);
-    let scratch = tempfile::tempdir().expect("a temporary directory");
-    let mut memory = Vec::new();
-    for set in sets {
-        let ground = Ground::make(set, &scratch.path().join(set.name));
-        measure(set, &ground, scratch.path());
-        memory.push((set.name, peak_memory(set.name, &ground.data)));
-    }
-    println!("Peak memory of a replay with its journal");
-    for (name, megabytes) in memory {
-        println!("   {name}  {megabytes:.0} MB");
+/// Stages in the order in which they are shown. The journal that is read is the one written last.
+const STAGES: [(&str, usize); 10] = [
+    ("decode", 1),
+    ("order", 1),
+    ("core", 1),
+    ("journal", 1),
+    ("decode", 2),
+    ("order", 2),
+    ("core", 2),
+    ("journal", 2),
+    ("read", 1),
+    ("verify", 1),
+];
+
+/// What is shown for the name of a stage.
+fn title(name: &str) -> &'static str {
+    match name {
+        "decode" => "decode",
+        "order" => "decode + order",
+        "core" => "decode + core + digest",
+        "journal" => "decode + core + digest + journal",
+        "read" => "read the journal back",
+        _ => "verify the journal",
     }
 }
 
-/// Runs one stage over M again and again: `decode`, `core` or `journal`.
-fn only(stage: &str) {
+/// What came out for one set.
+struct Measured {
+    set: &'static Set,
+    bars: u64,
+    stages: Vec<Stage>,
+    /// The core alone.
+    core: CoreAlone,
+    /// The peak of a replay with its journal on two threads.
+    megabytes: f64,
+}
+
+/// The core over inputs that are in memory already.
+struct CoreAlone {
+    /// Nanoseconds per bar.
+    nanos: f64,
+    /// Allocations per bar.
+    allocations: f64,
+    /// Steps after the first five sessions that made no signal and allocated all the same.
+    steps_allocating: u64,
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let after = |flag: &str, by: usize| {
+        let place = args.iter().position(|arg| arg == flag)?;
+        Some(args.get(place + by).unwrap_or_else(|| panic!("{flag} wants {by} more words")))
+    };
+    if let (Some(name), Some(data)) = (after("--memory-of", 1), after("--memory-of", 2)) {
+        return memory_child(name, Path::new(data));
+    }
     let scratch = tempfile::tempdir().expect("a temporary directory");
-    let ground = Ground::make(&SETS[1], &scratch.path().join("M"));
-    let replay = ground.replay();
+    let kept = after("--keep", 1).map(PathBuf::from);
+    let data = kept.unwrap_or_else(|| scratch.path().to_path_buf());
     let run_dir = scratch.path().join("run");
-    for _ in 0..20 {
-        let seconds = match stage {
-            "decode" => decode(&ground, &replay, 1).0,
-            "core" => core(&replay, None, 1),
-            "journal" => core(&replay, Some(&run_dir), 1),
-            other => panic!("no stage is called {other}"),
-        };
-        println!("{:.0} ns/bar", seconds * 1e9 / 232_061.0);
+    if let (Some(name), Some(stage)) = (after("--only", 1), after("--only", 2)) {
+        let set = set_named(name);
+        return only(stage, &Ground::make(set, &data.join(set.name)), &run_dir);
+    }
+    let is_small = args.iter().any(|arg| arg == "--small");
+    let mut measured = Vec::new();
+    for set in SETS.iter().filter(|set| set.name != "L" || !is_small) {
+        let ground = Ground::make(set, &data.join(set.name));
+        measured.push(measure(set, &ground, &run_dir));
+        print(measured.last().expect("one was measured"));
+    }
+    print_aims(&measured);
+}
+
+fn set_named(name: &str) -> &'static Set {
+    SETS.iter().find(|set| set.name == name).unwrap_or_else(|| panic!("no set is called {name}"))
+}
+
+/// Runs one stage on one thread again and again.
+fn only(stage: &str, ground: &Ground, run_dir: &Path) {
+    let replay = ground.replay();
+    let bars = decode(ground, &replay, 1).1 as f64;
+    core(&replay, Some(run_dir), 1);
+    for _ in 0..10 {
+        println!("{:.0} ns/bar", run(stage, 1, ground, &replay, run_dir) * 1e9 / bars);
     }
 }
 
@@ -176,30 +226,35 @@ fn request(set: &Set, market: &Market) -> Request {
     }
 }
 
-fn measure(set: &Set, ground: &Ground, scratch: &Path) {
+/// Runs every stage three times, those of small sets more often, all in turn, and keeps the best of
+/// each, since everything else on the machine only ever makes it slower.
+fn measure(set: &'static Set, ground: &Ground, run_dir: &Path) -> Measured {
     let replay = ground.replay();
     let bars = decode(ground, &replay, 1).1;
-    let run_dir = scratch.join("run");
-    let mut stages = Vec::new();
-    for threads in [1, 2] {
-        stages.push(best("decode", threads, || decode(ground, &replay, threads).0));
-        stages.push(best("decode + order", threads, || ordered(ground, &replay, threads)));
-        stages.push(best("decode + core + digest", threads, || core(&replay, None, threads)));
-        stages.push(best("decode + core + digest + journal", threads, || {
-            core(&replay, Some(&run_dir), threads)
-        }));
+    let stage = |(name, threads)| Stage { name, threads, seconds: f64::INFINITY };
+    let mut stages: Vec<Stage> = STAGES.into_iter().map(stage).collect();
+    for _ in 0..(4_000_000 / bars).max(3) {
+        for stage in &mut stages {
+            let seconds = run(stage.name, stage.threads, ground, &replay, run_dir);
+            stage.seconds = stage.seconds.min(seconds);
+        }
     }
-    core(&replay, Some(&run_dir), 1);
-    stages.push(best("read the journal back", 1, || read_back(&run_dir)));
-    let rate = core_alone(ground, &replay);
-    print(set, bars, &stages, rate);
-    fs::remove_dir_all(&run_dir).expect("the run's folder goes");
+    fs::remove_dir_all(run_dir).expect("the run's folder goes");
+    let megabytes = peak_memory(set.name, &ground.data);
+    Measured { set, bars, stages, core: core_alone(ground, &replay), megabytes }
 }
 
-/// The best of three, since everything else on the machine only ever makes it slower.
-fn best(name: &'static str, threads: usize, mut run: impl FnMut() -> f64) -> Stage {
-    let seconds = (0..3).map(|_| run()).fold(f64::INFINITY, f64::min);
-    Stage { name, threads, seconds }
+/// Runs one stage and says how many seconds it took.
+fn run(stage: &str, threads: usize, ground: &Ground, replay: &Replay, run_dir: &Path) -> f64 {
+    match stage {
+        "decode" => decode(ground, replay, threads).0,
+        "order" => ordered(ground, replay, threads),
+        "core" => core(replay, None, threads),
+        "journal" => core(replay, Some(run_dir), threads),
+        "read" => read_back(run_dir),
+        "verify" => verified(run_dir),
+        other => panic!("no stage is called {other}"),
+    }
 }
 
 /// Decodes every month as the replay does, and looks at each value once.
@@ -227,8 +282,12 @@ fn decode(ground: &Ground, replay: &Replay, threads: usize) -> (f64, u64) {
 fn ordered(ground: &Ground, replay: &Replay, threads: usize) -> f64 {
     let started = Instant::now();
     let mut history = ground.history(replay, threads);
-    while let Some(input) = history.next().expect("history") {
-        std::hint::black_box(&input);
+    let mut inputs = Vec::new();
+    loop {
+        history.next(&mut inputs).expect("history");
+        if std::hint::black_box(&inputs).is_empty() {
+            break;
+        }
     }
     started.elapsed().as_secs_f64()
 }
@@ -251,15 +310,24 @@ fn read_back(run_dir: &Path) -> f64 {
     started.elapsed().as_secs_f64()
 }
 
-/// The core over inputs that are in memory already: nanoseconds and allocations per bar.
-fn core_alone(ground: &Ground, replay: &Replay) -> (f64, f64) {
+fn verified(run_dir: &Path) -> f64 {
+    let started = Instant::now();
+    let mut reader = Reader::open(run_dir).expect("a journal");
+    let verified = verify(&mut reader, false, &mut |_| {});
+    assert_eq!(verified.verdict(), Verdict::Identical, "a replay's journal proves itself");
+    started.elapsed().as_secs_f64()
+}
+
+/// The core over inputs that are in memory already.
+fn core_alone(ground: &Ground, replay: &Replay) -> CoreAlone {
     let mut history = ground.history(replay, 1);
-    let mut inputs = Vec::new();
-    while let Some(input) = history.next().expect("history") {
-        inputs.push(input);
-        if inputs.len() == 3_000_000 {
+    let (mut inputs, mut next) = (Vec::new(), Vec::new());
+    while inputs.len() < 3_000_000 {
+        history.next(&mut next).expect("history");
+        if next.is_empty() {
             break;
         }
+        inputs.append(&mut next);
     }
     let bars = inputs.iter().filter(|input| matches!(input, Input::Bar(_))).count() as f64;
     let mut core = Core::new(&replay.run);
@@ -272,31 +340,187 @@ fn core_alone(ground: &Ground, replay: &Replay) -> (f64, f64) {
     }
     let seconds = started.elapsed().as_secs_f64();
     let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
-    (seconds * 1e9 / bars, allocations as f64 / bars)
+    CoreAlone {
+        nanos: seconds * 1e9 / bars,
+        allocations: allocations as f64 / bars,
+        steps_allocating: steps_allocating(&inputs, replay),
+    }
 }
 
-fn print(set: &Set, bars: u64, stages: &[Stage], (nanos, allocations): (f64, f64)) {
+/// Steps that made no signal and allocated all the same. The longest window
+/// of an indicator, 100 strategy bars, is full within five sessions; until then buffers grow.
+fn steps_allocating(inputs: &[Input], replay: &Replay) -> u64 {
+    let mut core = Core::new(&replay.run);
+    let mut out = Vec::with_capacity(4_096);
+    let (mut steps, mut sessions) = (0, 0);
+    for (seq, input) in (1..).zip(inputs) {
+        out.clear();
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        core.step(seq, input, &mut out);
+        let allocated = ALLOCATIONS.load(Ordering::Relaxed) != before;
+        let has = |kind: fn(&Output) -> bool| out.iter().any(|derived| kind(&derived.output));
+        steps +=
+            u64::from(allocated && sessions >= 5 && !has(|it| matches!(it, Output::Signal(_))));
+        sessions += u64::from(has(|it| matches!(it, Output::SessionEnded(_))));
+    }
+    assert!(sessions > 5, "there are sessions to look at");
+    steps
+}
+
+impl Measured {
+    /// Bars per second of a stage.
+    fn rate(&self, name: &str, threads: usize) -> f64 {
+        let mut stages = self.stages.iter();
+        let stage = stages.find(|stage| stage.name == name && stage.threads == threads);
+        self.bars as f64 / stage.expect("every stage was measured").seconds
+    }
+
+    /// The rate of a stage as a share of decoding on as many threads.
+    fn share(&self, name: &str, threads: usize) -> f64 {
+        self.rate(name, threads) / self.rate("decode", threads)
+    }
+}
+
+fn print(measured: &Measured) {
+    let Measured { set, bars, stages, core, megabytes } = measured;
     println!("{} · {} symbols · {} to {} · {bars} bars", set.name, set.symbols, set.from, set.to);
     let mut table = Table::new();
     table.load_style(presets::NOTHING).force_no_tty();
     table.set_header(["Stage", "Threads", "Million bars/s", "ns/bar", "of decode, same threads"]);
-    for stage in stages {
-        let floor = stages.iter().find(|it| it.threads == stage.threads).expect("decode is first");
-        let rate = bars as f64 / stage.seconds;
+    for Stage { name, threads, .. } in stages {
+        let rate = measured.rate(name, *threads);
         table.add_row([
-            stage.name.to_owned(),
-            stage.threads.to_string(),
+            title(name).to_owned(),
+            threads.to_string(),
             format!("{:.2}", rate / 1e6),
             format!("{:.0}", 1e9 / rate),
-            format!("{:.0} %", 100.0 * floor.seconds / stage.seconds),
+            format!("{:.0} %", 100.0 * measured.share(name, *threads)),
         ]);
     }
-    for column in 1..5 {
-        let column = table.column_mut(column).expect("five columns");
+    align_right(&mut table, 1..5);
+    println!("{table}");
+    let CoreAlone { nanos, allocations, steps_allocating } = core;
+    println!(
+        "core alone: {nanos:.0} ns and {allocations:.4} allocations per bar, all with signals"
+    );
+    println!("but for those of {steps_allocating} steps · peak memory {megabytes:.0} MB\n");
+}
+
+/// Something that was aimed at.
+struct Aim {
+    what: &'static str,
+    whole: f64,
+    half: f64,
+    unit: Unit,
+    /// Whether less is better.
+    is_limit: bool,
+    value: fn(&Measured, &[Measured]) -> Option<f64>,
+}
+
+enum Unit {
+    Percent,
+    Times,
+    Count,
+}
+
+/// The aims, whole and half: a share is halved, of a gain the part above 1 is, of a loss or an
+/// excess twice as much is allowed.
+const AIMS: [Aim; 8] = [
+    Aim {
+        what: "core + digest of decode, 1 thread",
+        value: |it, _| Some(it.share("core", 1)),
+        ..share(0.75)
+    },
+    Aim {
+        what: "with journal of decode, 1 thread",
+        value: |it, _| Some(it.share("journal", 1)),
+        ..share(0.50)
+    },
+    Aim {
+        what: "with journal of decode, 2 threads",
+        value: |it, _| Some(it.share("journal", 2)),
+        ..share(0.60)
+    },
+    Aim {
+        what: "core + digest, 2 threads over 1",
+        value: |it, _| Some(it.rate("core", 2) / it.rate("core", 1)),
+        unit: Unit::Times,
+        half: 1.35,
+        ..share(1.7)
+    },
+    Aim {
+        what: "verify over core + digest, 1 thread",
+        value: |it, _| Some(it.rate("verify", 1) / it.rate("core", 1)),
+        unit: Unit::Times,
+        ..share(1.0)
+    },
+    Aim {
+        what: "core + digest, bars/s of those on M",
+        value: |it, all| Some(it.rate("core", 1) / on_m(it, all)?.rate("core", 1)),
+        half: 0.8,
+        ..share(0.9)
+    },
+    Aim {
+        what: "peak memory over that of M",
+        value: |it, all| Some(it.megabytes / on_m(it, all)?.megabytes),
+        unit: Unit::Times,
+        is_limit: true,
+        half: 3.0,
+        ..share(1.5)
+    },
+    Aim {
+        what: "steps without a signal that allocate",
+        value: |it, _| Some(it.core.steps_allocating as f64),
+        unit: Unit::Count,
+        is_limit: true,
+        ..share(0.0)
+    },
+];
+
+const fn share(whole: f64) -> Aim {
+    let value = |_: &Measured, _: &[Measured]| None;
+    Aim { what: "", whole, half: whole / 2.0, unit: Unit::Percent, is_limit: false, value }
+}
+
+/// What L is held against; nothing for the other sets.
+fn on_m<'a>(measured: &Measured, all: &'a [Measured]) -> Option<&'a Measured> {
+    all.iter().find(|it| it.set.name == "M" && measured.set.name == "L")
+}
+
+/// What was aimed at beside what was measured; `!` stands where not even the half is reached.
+fn print_aims(all: &[Measured]) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).force_no_tty();
+    let names = all.iter().map(|measured| measured.set.name);
+    table.set_header(["Aim", "Whole", "Half"].into_iter().chain(names));
+    for aim in AIMS {
+        let text = |value: f64| match aim.unit {
+            Unit::Percent => format!("{:.1} %", 100.0 * value),
+            Unit::Times => format!("{value:.2} x"),
+            Unit::Count => format!("{value:.0}"),
+        };
+        let cell = |measured: &Measured| match (aim.value)(measured, all) {
+            Some(value) if (value < aim.half) != aim.is_limit && value != aim.half => {
+                format!("! {}", text(value))
+            }
+            Some(value) => text(value),
+            None => "-".to_owned(),
+        };
+        let sign = if aim.is_limit { "<=" } else { ">=" };
+        let aimed = [aim.whole, aim.half].map(|value| format!("{sign} {}", text(value)));
+        let [whole, half] = aimed;
+        table.add_row([aim.what.to_owned(), whole, half].into_iter().chain(all.iter().map(cell)));
+    }
+    align_right(&mut table, 1..3 + all.len());
+    println!("{table}");
+    println!("! not even half of what was aimed at");
+}
+
+fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {
+    for column in columns {
+        let column = table.column_mut(column).expect("the table has that many columns");
         column.set_cell_alignment(CellAlignment::Right);
     }
-    println!("{table}");
-    println!("core alone: {nanos:.0} ns and {allocations:.4} allocations per bar\n");
 }
 
 /// The peak memory of a replay in a process of its own, in MB.
@@ -308,10 +532,9 @@ fn peak_memory(name: &str, data: &Path) -> f64 {
 }
 
 fn memory_child(name: &str, data: &Path) {
-    let set = SETS.iter().find(|set| set.name == name).expect("a set");
-    let ground = Ground::make(set, data);
-    let run_dir = data.join("memory-run");
-    ground.replay().run(Some(&run_dir), 2, &mut []).expect("a run");
+    let ground = Ground::make(set_named(name), data);
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    ground.replay().run(Some(scratch.path()), 2, &mut []).expect("a run");
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = peak.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());

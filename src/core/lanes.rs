@@ -50,8 +50,8 @@ struct Lane {
     quarter: Quarter,
     /// The window in which that minute lay.
     window: Window,
-    /// Session up to which flattening is done.
-    flattened: usize,
+    /// When positions have to be closed in the session that is not over; never once that is done.
+    flatten_time: Timestamp,
 }
 
 /// All instruments of a run.
@@ -64,6 +64,9 @@ pub struct Lanes {
     session: usize,
     watermark: Timestamp,
     next_boundary: Timestamp,
+    /// Whose turn it is among the boundaries at `next_boundary`: every lane's strategy bars, then
+    /// every lane's flattening, then the session. So one walk takes all of them.
+    turn: usize,
     bar_us: i64,
     flatten_us: i64,
 }
@@ -91,7 +94,7 @@ impl Lanes {
             last_minute: Timestamp::MIN,
             quarter: NO_QUARTER,
             window: NOWHERE,
-            flattened: 0,
+            flatten_time: Timestamp::MAX,
         };
         let lanes: Vec<Lane> = run.instruments.iter().map(lane).collect();
         let end = |place: usize| lanes.iter().map(|lane| lane.hours[place].end).max();
@@ -105,9 +108,12 @@ impl Lanes {
             session: 0,
             watermark: Timestamp::MIN,
             next_boundary: Timestamp::MAX,
+            turn: 0,
             bar_us: i64::from(run.config.strategy.bar_minutes) * MINUTE_US,
             flatten_us: i64::from(run.config.execution.flatten_minutes) * MINUTE_US,
         };
+        lanes.turn = lanes.turns();
+        lanes.begin_session();
         lanes.next_boundary = lanes.earliest();
         lanes
     }
@@ -133,7 +139,7 @@ impl Lanes {
         self.admit_minute(bar)
     }
 
-    #[inline]
+    #[inline(always)]
     fn admit_minute(&mut self, bar: &Bar) -> Result<(), RejectReason> {
         let (bar_us, session) = (self.bar_us, self.session);
         let lane = &mut self.lanes[bar.instrument.index()];
@@ -173,35 +179,58 @@ impl Lanes {
     }
 
     /// The next boundary at or before `watermark`, in order. Minutes made of ticks close on the
-    /// way and are written to `out`.
+    /// way and are written to `out`. Ask until there is none.
     pub fn pop_boundary(&mut self, watermark: Timestamp, out: &mut Outbox<'_>) -> Option<Boundary> {
         loop {
-            let time = self.earliest();
-            self.next_boundary = time;
-            if time > watermark {
+            if let Some(boundary) = self.pop_at_time() {
+                return Some(boundary);
+            }
+            self.next_boundary = self.earliest();
+            if self.next_boundary > watermark {
                 return None;
             }
-            if self.close_tick_minutes(time, out) {
-                continue;
-            }
-            if let Some(bar) = self.lanes.iter_mut().find_map(|lane| lane.buckets.pop(time)) {
-                return Some(Boundary::Bar(bar, time));
-            }
-            if let Some(instrument) = self.pop_flatten(time) {
-                return Some(Boundary::Flatten(instrument, time));
-            }
-            let (date, end) = self.sessions[self.session];
-            debug_assert_eq!(end, time, "nothing else is left at this time");
-            self.session += 1;
-            return Some(Boundary::SessionOver(date, end));
+            self.close_tick_minutes(self.next_boundary, out);
+            self.turn = 0;
         }
     }
 
-    fn close_tick_minutes(&mut self, time: Timestamp, out: &mut Outbox<'_>) -> bool {
-        let mut any = false;
+    /// The next boundary of those at `next_boundary`.
+    fn pop_at_time(&mut self) -> Option<Boundary> {
+        let (time, lanes) = (self.next_boundary, self.lanes.len());
+        while self.turn < lanes {
+            if let Some(bar) = self.lanes[self.turn].buckets.pop(time) {
+                return Some(Boundary::Bar(bar, time));
+            }
+            self.turn += 1;
+        }
+        while self.turn < 2 * lanes {
+            let place = self.turn - lanes;
+            self.turn += 1;
+            if self.lanes[place].flatten_time == time {
+                self.lanes[place].flatten_time = Timestamp::MAX;
+                let instrument = InstrumentId(u16::try_from(place).expect("ids are u16"));
+                return Some(Boundary::Flatten(instrument, time));
+            }
+        }
+        if self.turn == self.turns() {
+            return None;
+        }
+        self.turn = self.turns();
+        let (date, end) = *self.sessions.get(self.session).filter(|session| session.1 == time)?;
+        self.session += 1;
+        self.begin_session();
+        Some(Boundary::SessionOver(date, end))
+    }
+
+    /// How many turns there are.
+    fn turns(&self) -> usize {
+        2 * self.lanes.len() + 1
+    }
+
+    #[inline(never)]
+    fn close_tick_minutes(&mut self, time: Timestamp, out: &mut Outbox<'_>) {
         for place in 0..self.lanes.len() {
             while let Some(bar) = self.lanes[place].tick_minutes.pop(time) {
-                any = true;
                 match self.admit_minute(&bar) {
                     Ok(()) => out.push(INPUT, bar),
                     Err(reason) => {
@@ -211,23 +240,22 @@ impl Lanes {
                 };
             }
         }
-        any
     }
 
-    fn pop_flatten(&mut self, time: Timestamp) -> Option<InstrumentId> {
-        let (session, flatten_us) = (self.session, self.flatten_us);
-        let due = |lane: &Lane| lane.next_flatten(session, flatten_us) == time;
-        let place = self.lanes.iter().position(due)?;
-        self.lanes[place].flattened = session + 1;
-        Some(InstrumentId(u16::try_from(place).expect("ids are u16")))
+    /// Says when positions have to be closed in the session that is not over.
+    fn begin_session(&mut self) {
+        for lane in &mut self.lanes {
+            let hours = lane.hours.get(self.session).filter(|hours| !hours.windows.is_empty());
+            let before_end = |hours: &Hours| hours.end.plus_us(-self.flatten_us);
+            lane.flatten_time = hours.map_or(Timestamp::MAX, before_end);
+        }
     }
 
     /// The earliest boundary of all.
     fn earliest(&self) -> Timestamp {
         let session_end = self.sessions.get(self.session).map_or(Timestamp::MAX, |s| s.1);
         let of_lane = |lane: &Lane| {
-            let flatten = lane.next_flatten(self.session, self.flatten_us);
-            lane.buckets.next_known().min(lane.tick_minutes.next_close()).min(flatten)
+            lane.buckets.next_known().min(lane.tick_minutes.next_close()).min(lane.flatten_time)
         };
         self.lanes.iter().map(of_lane).fold(session_end, Timestamp::min)
     }
@@ -298,16 +326,6 @@ impl Lane {
             end,
             close_time: last.map_or(end, |window| window.close.min(end)),
             minutes_expected: windows.iter().map(|window| window.minutes_shared(&whole)).sum(),
-        }
-    }
-
-    /// When positions have to be closed in the session that is not over.
-    fn next_flatten(&self, session: usize, flatten_us: i64) -> Timestamp {
-        match self.hours.get(session) {
-            Some(hours) if self.flattened <= session && !hours.windows.is_empty() => {
-                hours.end.plus_us(-flatten_us)
-            }
-            _ => Timestamp::MAX,
         }
     }
 }

@@ -1,5 +1,6 @@
-//! History as a source: month after month decoded ahead on other threads, handed over in one order
-//! on this one. Memory holds two months at most, however long the run.
+//! History as a source: decoded part by part, on other threads ahead of use where there are any,
+//! and handed over in one order on this one. Memory holds two parts of each instrument, about a
+//! week each, however long the run.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -7,36 +8,58 @@ use std::thread::{self, JoinHandle};
 use rayon::prelude::*;
 
 use crate::domain::event::{Command, Input, RunStarted};
-use crate::domain::time::{Date, Timestamp};
-use crate::sources::columns::BarColumns;
-use crate::sources::sequencer::Sequencer;
-use crate::sources::store::{Store, StoreError};
+use crate::domain::fact::Bar;
+use crate::domain::instrument::InstrumentId;
+use crate::domain::time::{DAY_US, Timestamp};
+use crate::sources::sequencer::{Sequencer, in_order};
+use crate::sources::store::{Parts, Store, StoreError};
 
 use super::Source;
 use super::plan::{DateRange, session_ends};
 
-/// One month of all instruments, in the order of their ids.
-type Chunk = Result<Vec<BarColumns>, StoreError>;
-
 /// The stored history of a run's instruments.
 pub struct History {
-    chunks: Chunks,
+    rounds: Rounds,
     sequencer: Sequencer,
     is_finished: bool,
 }
 
-/// Where the months come from: the same thread, or a loader that is one month ahead.
-enum Chunks {
-    Here(Loader, std::vec::IntoIter<DateRange>),
-    Ahead(Receiver<Chunk>, Option<JoinHandle<()>>),
+/// Where the rows come from: the same thread, or a loader that is one round ahead.
+enum Rounds {
+    Here(Loader),
+    Ahead(Receiver<Round>, Option<JoinHandle<()>>),
 }
 
-/// Reads the months of a run.
-#[derive(Clone)]
-struct Loader {
-    store: Store,
-    keys: Vec<String>,
+/// What is loaded in one go.
+type Round = Result<Vec<Loaded>, StoreError>;
+
+/// Rows of one instrument.
+struct Loaded {
+    instrument: InstrumentId,
+    parts: Vec<Vec<Bar>>,
+    is_ended: bool,
 }
+
+/// Reads the rows of a run.
+struct Loader {
+    lanes: Vec<Lane>,
+    /// No instrument gets more rows in a round than these and the rest of a part.
+    rows_at_a_time: usize,
+}
+
+/// One instrument's rows that were not loaded yet.
+struct Lane {
+    instrument: InstrumentId,
+    parts: Parts,
+    /// Start of the last minute that was loaded; `Timestamp::MAX` at the end.
+    loaded_to: Timestamp,
+}
+
+/// Instruments are loaded together that are so close to each other in time.
+const TOGETHER_US: i64 = 2 * DAY_US;
+
+/// Rows of a round that is loaded ahead: enough to be worth handing over from thread to thread.
+const ROWS_AHEAD: usize = 16_384;
 
 impl History {
     /// The history of `run` over `range` with what somebody wants meanwhile, decoded on `threads`
@@ -51,51 +74,55 @@ impl History {
         range: DateRange,
         threads: usize,
     ) -> Result<History, rayon::ThreadPoolBuildError> {
-        let keys = run.instruments.iter().map(|instrument| instrument.key.clone()).collect();
-        let loader = Loader { store: store.clone(), keys };
-        let months = months(range);
-        let chunks = match threads {
-            0 | 1 => Chunks::Here(loader, months.into_iter()),
+        let instruments = run.instruments.len();
+        let mut loader = Loader::new(run, store, range);
+        let rounds = match threads {
+            0 | 1 => Rounds::Here(loader),
             _ => {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-                Chunks::ahead(months, move |month| pool.install(|| loader.load_in_parallel(month)))
+                loader.rows_at_a_time = ROWS_AHEAD / instruments.max(1);
+                Rounds::ahead(move || pool.install(|| loader.next_round_in_parallel()))
             }
         };
-        let sequencer = Sequencer::new(run.instruments.len(), &session_ends(run), commands);
-        Ok(History { chunks, sequencer, is_finished: false })
+        let sequencer = Sequencer::new(instruments, &session_ends(run), commands);
+        Ok(History { rounds, sequencer, is_finished: false })
     }
 
-    /// Adds the next month, or tells the sequencer that there is none.
+    /// Adds the next round, or notes that there is none.
     fn refill(&mut self) -> Result<(), StoreError> {
-        let chunk = match &mut self.chunks {
-            Chunks::Here(loader, months) => months.next().map(|month| loader.load(month)),
-            Chunks::Ahead(receiver, thread) => receiver.recv().ok().or_else(|| {
+        let round = match &mut self.rounds {
+            Rounds::Here(loader) => loader.next_round(),
+            Rounds::Ahead(receiver, thread) => receiver.recv().ok().or_else(|| {
                 end_of(thread);
                 None
             }),
         };
-        match chunk {
-            Some(chunk) => self.sequencer.add_chunk(chunk?),
-            None => {
-                self.is_finished = true;
-                self.sequencer.finish();
-            }
+        match round {
+            Some(round) => round?.into_iter().for_each(|loaded| self.add(loaded)),
+            None => self.is_finished = true,
         }
         Ok(())
+    }
+
+    fn add(&mut self, loaded: Loaded) {
+        let Loaded { instrument, parts, is_ended } = loaded;
+        let lane = instrument.index();
+        parts.into_iter().for_each(|bars| self.sequencer.add(lane, bars));
+        if is_ended {
+            self.sequencer.end(lane);
+        }
     }
 }
 
 impl Source for History {
     type Error = StoreError;
 
-    #[inline]
-    fn next(&mut self) -> Result<Option<Input>, StoreError> {
+    fn next(&mut self, inputs: &mut Vec<Input>) -> Result<(), StoreError> {
+        inputs.clear();
         loop {
-            if let Some(input) = self.sequencer.next_input() {
-                return Ok(Some(input));
-            }
-            if self.is_finished {
-                return Ok(None);
+            self.sequencer.take(inputs);
+            if !inputs.is_empty() || self.is_finished {
+                return Ok(());
             }
             self.refill()?;
         }
@@ -107,28 +134,74 @@ impl Source for History {
 }
 
 impl Loader {
-    fn load(&self, range: DateRange) -> Chunk {
-        self.keys.iter().map(|key| self.store.load(key, range.first, range.last)).collect()
+    fn new(run: &RunStarted, store: &Store, range: DateRange) -> Loader {
+        let lane = |(id, key): (u16, &str)| Lane {
+            instrument: InstrumentId(id),
+            parts: store.parts(key, range.first, range.last),
+            loaded_to: Timestamp::MIN,
+        };
+        let keys = run.instruments.iter().map(|instrument| instrument.key.as_str());
+        Loader { lanes: (0..).zip(keys).map(lane).collect(), rows_at_a_time: 1 }
     }
 
-    fn load_in_parallel(&self, range: DateRange) -> Chunk {
-        self.keys.par_iter().map(|key| self.store.load(key, range.first, range.last)).collect()
+    /// More rows of the instruments that are furthest behind; `None` when all are at their end.
+    fn next_round(&mut self) -> Option<Round> {
+        let (until, rows) = (self.due_until()?, self.rows_at_a_time);
+        let due = self.lanes.iter_mut().filter(|lane| lane.loaded_to <= until);
+        Some(due.map(|lane| lane.load(rows)).collect())
+    }
+
+    /// The same, on all threads of the pool.
+    fn next_round_in_parallel(&mut self) -> Option<Round> {
+        let (until, rows) = (self.due_until()?, self.rows_at_a_time);
+        let due = self.lanes.par_iter_mut().filter(|lane| lane.loaded_to <= until);
+        Some(due.map(|lane| lane.load(rows)).collect())
+    }
+
+    /// Up to where an instrument may be loaded to be due. Whoever is ahead of that waits, or the
+    /// rows of an instrument that trades little would pile up.
+    fn due_until(&self) -> Option<Timestamp> {
+        let behind = self.lanes.iter().map(|lane| lane.loaded_to).min()?;
+        (behind < Timestamp::MAX).then(|| behind.plus_us(TOGETHER_US).min(LAST))
     }
 }
 
-impl Chunks {
-    /// One month is used up here while the next is loaded on a thread of its own.
-    fn ahead(months: Vec<DateRange>, load: impl Fn(DateRange) -> Chunk + Send + 'static) -> Chunks {
+/// Before `Timestamp::MAX`, which is the end.
+const LAST: Timestamp = Timestamp(i64::MAX - 1);
+
+impl Lane {
+    /// At least so many rows, if there are so many.
+    fn load(&mut self, rows: usize) -> Result<Loaded, StoreError> {
+        let (mut parts, mut loaded) = (Vec::new(), 0);
+        while loaded < rows && self.loaded_to < Timestamp::MAX {
+            match self.parts.next_part()? {
+                Some(part) => {
+                    let bars = in_order(&part, self.instrument);
+                    self.loaded_to = bars.last().map_or(self.loaded_to, |bar| bar.open_time);
+                    loaded += bars.len();
+                    parts.push(bars);
+                }
+                None => self.loaded_to = Timestamp::MAX,
+            }
+        }
+        let (instrument, is_ended) = (self.instrument, self.loaded_to == Timestamp::MAX);
+        Ok(Loaded { instrument, parts, is_ended })
+    }
+}
+
+impl Rounds {
+    /// One round is used up here while the next is loaded on a thread of its own.
+    fn ahead(mut load: impl FnMut() -> Option<Round> + Send + 'static) -> Rounds {
         let (sender, receiver) = sync_channel(0);
-        // Ends by itself: after the last month, or when the receiver is gone.
+        // Ends by itself: after the last round, or when the receiver is gone.
         let thread = thread::spawn(move || {
-            for month in months {
-                if sender.send(load(month)).is_err() {
+            while let Some(round) = load() {
+                if sender.send(round).is_err() {
                     return;
                 }
             }
         });
-        Chunks::Ahead(receiver, Some(thread))
+        Rounds::Ahead(receiver, Some(thread))
     }
 }
 
@@ -140,39 +213,29 @@ fn end_of(thread: &mut Option<JoinHandle<()>>) {
     }
 }
 
-/// The range cut at the ends of months.
-fn months(range: DateRange) -> Vec<DateRange> {
-    let mut months = Vec::new();
-    let mut first: Date = range.first;
-    while first <= range.last {
-        let last = first.next_month().plus_days(-1).min(range.last);
-        months.push(DateRange { first, last });
-        first = last.plus_days(1);
-    }
-    months
-}
-
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
 
-    fn history(load: impl Fn(DateRange) -> Chunk + Send + 'static) -> History {
-        let day = |text| Date::parse(text).unwrap();
-        let range = DateRange { first: day("2024-10-01"), last: day("2024-12-31") };
-        let chunks = Chunks::ahead(months(range), load);
-        History { chunks, sequencer: Sequencer::new(0, &[], &[]), is_finished: false }
+    fn history(load: impl FnMut() -> Option<Round> + Send + 'static) -> History {
+        let rounds = Rounds::ahead(load);
+        History { rounds, sequencer: Sequencer::new(0, &[], &[]), is_finished: false }
     }
 
     #[test]
     fn a_loader_that_breaks_off_is_not_the_end_of_history() {
-        let mut whole = history(|_| Ok(Vec::new()));
-        assert!(matches!(whole.next(), Ok(None)));
-        let mut broken = history(|month| match month.first.month_name().as_str() {
-            "2024-11" => panic!("the loader breaks off in November"),
-            _ => Ok(Vec::new()),
+        let mut inputs = Vec::new();
+        let mut rounds = 0..3;
+        let mut whole = history(move || rounds.next().map(|_| Ok(Vec::new())));
+        assert!(whole.next(&mut inputs).is_ok());
+        assert!(inputs.is_empty());
+        let mut rounds = 0..3;
+        let mut broken = history(move || match rounds.next() {
+            Some(1) => panic!("the loader breaks off in its second round"),
+            round => round.map(|_| Ok(Vec::new())),
         });
-        assert!(catch_unwind(AssertUnwindSafe(|| broken.next().is_ok())).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| broken.next(&mut inputs).is_ok())).is_err());
     }
 }

@@ -2,6 +2,7 @@
 //! somebody says so. What it is fed with is a source like any other; until the live feed is there,
 //! that is the history of a case as fast as it can be read.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::event::Input;
@@ -10,7 +11,6 @@ use crate::journal::error::JournalError;
 use crate::journal::recover::Report;
 use crate::journal::writer::{Setup, Writer};
 use crate::sinks::Sink;
-use crate::sources::store::StoreError;
 
 use super::replay::{Replay, ReplayError};
 use super::resume::{self, ResumeError};
@@ -75,9 +75,8 @@ pub fn live(
             (run, Some(TakenUp { next_seq, checkpoint_seq, report }))
         }
     };
-    let mut source = Stoppable { source: replay.history(1)?, stop, is_interrupted: false };
     let next_seq = taken_up.as_ref().map_or(1, |taken_up| taken_up.next_seq);
-    skip(&mut source.source, next_seq - 1).map_err(ReplayError::from)?;
+    let mut source = Stoppable::new(replay.history(1)?, next_seq - 1, stop);
     let run = run.with_checkpoints(Checkpoints {
         disk: setup.disk.clone(),
         run_dir: setup.run_dir.clone(),
@@ -91,30 +90,54 @@ pub fn live(
     Ok(Lived { ended, taken_up })
 }
 
-/// Passes over what a run has heard already: history says the same things in the same order.
-fn skip(source: &mut impl Source<Error = StoreError>, inputs: u64) -> Result<(), StoreError> {
-    for _ in 0..inputs {
-        source.next()?;
-    }
-    Ok(())
-}
+/// Inputs that are handed over at most before somebody may say stop again.
+const AT_A_TIME: usize = 256;
 
-/// A source that ends when somebody says so.
+/// A source that passes over what the run has heard already, since history says the same things in
+/// the same order, and that ends when somebody says so.
 struct Stoppable<'a, S> {
     source: S,
+    heard: u64,
     stop: &'a AtomicBool,
     is_interrupted: bool,
+    /// What the source has handed over and this has not.
+    waiting: VecDeque<Input>,
+    handed: Vec<Input>,
+}
+
+impl<S: Source> Stoppable<'_, S> {
+    fn new(source: S, heard: u64, stop: &AtomicBool) -> Stoppable<'_, S> {
+        let (waiting, handed) = (VecDeque::new(), Vec::new());
+        Stoppable { source, heard, stop, is_interrupted: false, waiting, handed }
+    }
+
+    /// Sees to it that there is something to hand over, unless there is nothing more.
+    fn refill(&mut self) -> Result<(), S::Error> {
+        while self.waiting.is_empty() {
+            self.source.next(&mut self.handed)?;
+            if self.handed.is_empty() {
+                return Ok(());
+            }
+            let heard = self.heard.min(self.handed.len() as u64);
+            self.heard -= heard;
+            self.waiting.extend(self.handed.drain(..).skip(heard as usize));
+        }
+        Ok(())
+    }
 }
 
 impl<S: Source> Source for Stoppable<'_, S> {
     type Error = S::Error;
 
-    fn next(&mut self) -> Result<Option<Input>, S::Error> {
+    fn next(&mut self, inputs: &mut Vec<Input>) -> Result<(), S::Error> {
+        inputs.clear();
         self.is_interrupted = self.stop.load(Ordering::Relaxed);
-        if self.is_interrupted {
-            return Ok(None);
+        if !self.is_interrupted {
+            self.refill()?;
+            let count = self.waiting.len().min(AT_A_TIME);
+            inputs.extend(self.waiting.drain(..count));
         }
-        self.source.next()
+        Ok(())
     }
 
     fn watermark(&self) -> Timestamp {
@@ -122,7 +145,7 @@ impl<S: Source> Source for Stoppable<'_, S> {
     }
 
     fn is_quiet(&self) -> bool {
-        self.source.is_quiet()
+        self.waiting.is_empty() && self.source.is_quiet()
     }
 
     fn is_interrupted(&self) -> bool {

@@ -38,11 +38,12 @@ pub trait Source {
     /// Why the next input cannot be had.
     type Error;
 
-    /// The next input, or `None` when there is nothing more.
+    /// Puts the inputs that come next in the place of those in `inputs`: as many as are at hand,
+    /// none when there is nothing more. History hands over many at a time and so saves ways.
     ///
     /// # Errors
     /// When the source is damaged or gone.
-    fn next(&mut self) -> Result<Option<Input>, Self::Error>;
+    fn next(&mut self, inputs: &mut Vec<Input>) -> Result<(), Self::Error>;
 
     /// The last watermark that was handed over.
     fn watermark(&self) -> Timestamp;

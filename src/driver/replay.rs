@@ -105,7 +105,9 @@ impl Replay {
             Some(run_dir) => Writer::create(run_dir, self.identity()?)?,
             None => Writer::digest_only(),
         };
-        let journal = if threads > 1 { journal.in_background() } else { journal };
+        // To hash alone takes less than to hand over.
+        let has_work = threads > 1 && run_dir.is_some();
+        let journal = if has_work { journal.in_background() } else { journal };
         drive(&self.run, &mut history, journal, sinks).map_err(|error| match error {
             DriveError::Source(error) => ReplayError::Store(error),
             DriveError::Journal(error) => ReplayError::Journal(error),

@@ -100,32 +100,50 @@ impl Run {
         source: &mut S,
         sinks: &mut [&mut dyn Sink],
     ) -> Result<Ended, DriveError<S::Error>> {
-        let mut derived = Vec::new();
-        while let Some(input) = source.next().map_err(DriveError::Source)? {
-            let seq = self.journal.next_seq();
-            self.journal.input(seq, 0, &input)?;
-            derived.clear();
-            self.core.step(seq, &input, &mut derived);
-            for (index, derived) in (1..).zip(&derived) {
-                self.journal.output(seq, index, derived)?;
-            }
-            let is_due = self.is_checkpoint_due(seq, &derived);
-            let now = is_due || source.is_quiet() || is_urgent(&input, &derived);
-            let is_kept = self.journal.settle(now)?;
-            if is_kept && self.held.is_empty() {
-                told(sinks, seq, &input, &derived);
-            } else {
-                self.held.push(Step { seq, input, derived: take(&mut derived) });
-                self.publish(is_kept, sinks);
-            }
-            if is_due {
-                self.checkpoint(sinks);
+        let (mut inputs, mut derived) = (Vec::new(), Vec::new());
+        loop {
+            source.next(&mut inputs).map_err(DriveError::Source)?;
+            let Some(last) = inputs.len().checked_sub(1) else { break };
+            for (place, input) in inputs.iter().enumerate() {
+                let is_quiet = place == last && source.is_quiet();
+                self.step(input, &mut derived, is_quiet, sinks)?;
             }
         }
         match source.is_interrupted() {
             true => self.interrupt(sinks).map_err(DriveError::Journal),
             false => self.end(source, sinks).map_err(DriveError::Journal),
         }
+    }
+
+    /// One input: into the journal, then the core, then what it made into the journal, and then
+    /// the world is told, if all of it is kept by now.
+    #[inline]
+    fn step(
+        &mut self,
+        input: &Input,
+        derived: &mut Vec<Derived>,
+        is_quiet: bool,
+        sinks: &mut [&mut dyn Sink],
+    ) -> Result<(), JournalError> {
+        let seq = self.journal.next_seq();
+        self.journal.input(seq, 0, input)?;
+        derived.clear();
+        self.core.step(seq, input, derived);
+        for (index, derived) in (1..).zip(&*derived) {
+            self.journal.output(seq, index, derived)?;
+        }
+        let is_due = self.is_checkpoint_due(seq, derived);
+        let is_kept = self.journal.settle(is_due || is_quiet || is_urgent(input, derived))?;
+        if is_kept && self.held.is_empty() {
+            told(sinks, seq, input, derived);
+        } else {
+            self.held.push(Step { seq, input: input.clone(), derived: take(derived) });
+            self.publish(is_kept, sinks);
+        }
+        if is_due {
+            self.checkpoint(sinks);
+        }
+        Ok(())
     }
 
     fn publish(&mut self, is_kept: bool, sinks: &mut [&mut dyn Sink]) {

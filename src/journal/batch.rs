@@ -66,7 +66,7 @@ impl Batch {
         self.append(kind, cause, encode)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(
         &mut self,
         kind: Kind,
@@ -82,7 +82,7 @@ impl Batch {
             return Err(error);
         }
         let len = records.len() - start - HEAD_BYTES;
-        records.set(start, digest::head(kind.number(), kind.schema().version, cause, len));
+        records.set(start, digest::head(kind.number(), kind.version(), cause, len));
         self.count += 1;
         self.frame_bytes += frame::len_of(len);
         Ok(())

@@ -53,6 +53,12 @@ macro_rules! registry {
                 },)+ }
             }
 
+            /// The version of its payload.
+            #[inline]
+            pub const fn version(self) -> u16 {
+                match self { $(Kind::$kind => $version,)+ }
+            }
+
             /// The kind that is written under that number and version, if this program knows it.
             pub const fn known(number: u16, version: u16) -> Option<Kind> {
                 match (number, version) {

@@ -49,6 +49,23 @@ impl BarColumns {
         self.len() == 0
     }
 
+    /// The bars row by row, as those of `instrument`.
+    pub fn bars(&self, instrument: InstrumentId) -> impl Iterator<Item = Bar> + '_ {
+        let [open_time, open, high] = [&self.open_time, &self.open, &self.high];
+        let [low, close, volume] = [&self.low, &self.close, &self.volume];
+        let first = open_time.values().iter().zip(open.values()).zip(high.values());
+        let second = low.values().iter().zip(close.values()).zip(volume.values());
+        first.zip(second).map(move |(((open_time, open), high), ((low, close), volume))| Bar {
+            instrument,
+            open_time: Timestamp(*open_time),
+            open: Price(*open),
+            high: Price(*high),
+            low: Price(*low),
+            close: Price(*close),
+            volume: Qty(*volume),
+        })
+    }
+
     /// The bar in that row, as one of `instrument`.
     ///
     /// # Panics

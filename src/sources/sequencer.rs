@@ -2,18 +2,16 @@
 //! instrument; after each close time its watermark; at each session's end a watermark even where no
 //! bar is left. Two runs over the same rows see the same inputs, however the rows were read.
 
-use arrow::array::Int64Array;
-use arrow::buffer::ScalarBuffer;
+use std::collections::VecDeque;
 
 use crate::domain::event::{Command, Input};
 use crate::domain::fact::Bar;
 use crate::domain::instrument::InstrumentId;
-use crate::domain::money::{Price, Qty};
-use crate::domain::time::{MINUTE_US, Timestamp};
+use crate::domain::time::Timestamp;
 
 use super::columns::BarColumns;
 
-/// Merges the rows of all instruments, chunk by chunk. Chunks follow each other in time.
+/// Merges the bars of all instruments, which come part by part.
 #[derive(Debug)]
 pub struct Sequencer {
     lanes: Vec<Lane>,
@@ -21,120 +19,114 @@ pub struct Sequencer {
     session_ends: Vec<Timestamp>,
     /// Commands that were not given yet, ascending, the next one last.
     commands: Vec<Command>,
-    /// Close time of the minute that is being handed over.
-    minute: Option<Timestamp>,
-    /// Lane that is asked next within the minute.
-    turn: usize,
-    /// Close time of the earliest minute after it, of the lanes that had their turn.
-    following: Timestamp,
+    /// Close time of the earliest minute that is still to come; [`UNKNOWN`] where a lane has no bar
+    /// and is not at its end, `Timestamp::MAX` where all lanes are.
+    next: Timestamp,
     watermark: Timestamp,
-    is_finished: bool,
 }
 
-/// The rows of one instrument that are still to come, sorted by time.
-#[derive(Debug)]
+/// The bars of one instrument that are still to come.
+#[derive(Debug, Default)]
 struct Lane {
-    instrument: InstrumentId,
-    /// Start of the minute, open, high, low, close and volume: only the values, side by side, since
-    /// every bar is put together from them.
-    columns: [ScalarBuffer<i64>; 6],
+    bars: Vec<Bar>,
+    /// Place of the next of these.
     row: usize,
-    /// Close time of that row.
+    /// Its close time.
     next: Timestamp,
+    /// What follows these bars in time.
+    parts: VecDeque<Vec<Bar>>,
+    is_ended: bool,
 }
+
+/// The close time of a bar that was not handed in yet.
+const UNKNOWN: Timestamp = Timestamp::MIN;
+
+/// Inputs that are taken at a time, but for the rest of the last minute: enough to be taken in one
+/// go, and not too many to stay in the processor's first cache.
+const INPUTS_AT_A_TIME: usize = 128;
 
 impl Sequencer {
     /// A sequencer for `instruments` lanes, the ends of the run's sessions, and what somebody wants
     /// during the run. Ends and commands ascend in time.
     pub fn new(instruments: usize, session_ends: &[Timestamp], commands: &[Command]) -> Sequencer {
-        let lane = |id| Lane {
-            instrument: InstrumentId(id),
-            columns: Default::default(),
-            row: 0,
-            next: Timestamp::MAX,
-        };
-        let count = u16::try_from(instruments).expect("the plan bounds the number of symbols");
+        let lane = |_| Lane { next: UNKNOWN, ..Lane::default() };
         Sequencer {
-            lanes: (0..count).map(lane).collect(),
+            lanes: (0..instruments).map(lane).collect(),
             session_ends: session_ends.iter().rev().copied().collect(),
             commands: commands.iter().rev().copied().collect(),
-            minute: None,
-            turn: 0,
-            following: Timestamp::MAX,
+            next: UNKNOWN,
             watermark: Timestamp::MIN,
-            is_finished: false,
         }
     }
 
-    /// Adds the next stretch of time: the rows of every lane, in the order of ids. Everything
-    /// before must have been taken.
+    /// Adds bars to a lane: by time, and all later than the bars that were added before. See
+    /// [`in_order`].
     ///
     /// # Panics
-    /// When the number of lanes differs.
-    pub fn add_chunk(&mut self, chunk: Vec<BarColumns>) {
-        assert_eq!(chunk.len(), self.lanes.len(), "a chunk has one set of columns per lane");
-        for (lane, columns) in self.lanes.iter_mut().zip(chunk) {
-            debug_assert_eq!(lane.row, lane.columns[0].len(), "the chunk before is used up");
-            lane.columns = values(sorted(columns));
-            lane.row = 0;
-            lane.next = lane.close_time();
-            self.following = self.following.min(lane.next);
+    /// When there is no such lane.
+    pub fn add(&mut self, lane: usize, bars: Vec<Bar>) {
+        debug_assert!(bars.is_sorted_by_key(|bar| bar.open_time), "bars are added by time");
+        let lane = &mut self.lanes[lane];
+        lane.parts.push_back(bars);
+        if lane.next == UNKNOWN {
+            lane.begin_part();
         }
     }
 
-    /// There is no chunk after this: once the rows are used up, the remaining sessions end.
-    pub fn finish(&mut self) {
-        self.is_finished = true;
-    }
-
-    /// The next input. `None` when the chunk is used up or, after `finish`, when all is said.
-    #[inline]
-    pub fn next_input(&mut self) -> Option<Input> {
-        loop {
-            if let Some(minute) = self.minute {
-                if let Some(bar) = self.next_of_minute(minute) {
-                    return Some(bar);
-                }
-                self.minute = None;
-                if minute > self.watermark {
-                    return Some(self.advance(minute));
-                }
-            }
-            let next = self.following;
-            let end = self.due_session_end(next);
-            if let Some(command) = self.due_command(end.unwrap_or(next)) {
-                return Some(Input::Command(command));
-            }
-            if let Some(end) = end {
-                return Some(self.advance(end));
-            }
-            if next == Timestamp::MAX {
-                return None;
-            }
-            (self.minute, self.turn, self.following) = (Some(next), 0, Timestamp::MAX);
+    /// Says that no bars follow in a lane.
+    ///
+    /// # Panics
+    /// When there is no such lane.
+    pub fn end(&mut self, lane: usize) {
+        let lane = &mut self.lanes[lane];
+        lane.is_ended = true;
+        if lane.next == UNKNOWN {
+            lane.begin_part();
         }
     }
 
-    #[inline]
-    fn next_of_minute(&mut self, minute: Timestamp) -> Option<Input> {
-        while let Some(lane) = self.lanes.get_mut(self.turn) {
-            if lane.next == minute {
-                return Some(Input::Bar(lane.take()));
-            }
-            self.following = self.following.min(lane.next);
-            self.turn += 1;
+    /// Appends the inputs that come next to `inputs`: none while a lane that was not ended wants
+    /// rows, and when all is said.
+    pub fn take(&mut self, inputs: &mut Vec<Input>) {
+        if self.next == UNKNOWN {
+            self.next = self.lanes.iter().map(|lane| lane.next).min().unwrap_or(Timestamp::MAX);
         }
-        None
+        let enough = inputs.len() + INPUTS_AT_A_TIME;
+        while inputs.len() < enough {
+            let end = self.due_session_end();
+            if let Some(command) = self.due_command(end.unwrap_or(self.next)) {
+                inputs.push(Input::Command(command));
+            } else if let Some(end) = end {
+                inputs.push(self.advance(end));
+            } else if self.next == UNKNOWN || self.next == Timestamp::MAX {
+                return;
+            } else {
+                self.take_minute(self.next, inputs);
+            }
+        }
     }
 
-    /// The session end that comes before the minute closing at `next`, if one does. Without a next
-    /// minute all are due, but only once no chunk can follow.
-    fn due_session_end(&mut self, next: Timestamp) -> Option<Timestamp> {
+    /// All bars that close at `minute`, then the watermark.
+    fn take_minute(&mut self, minute: Timestamp, inputs: &mut Vec<Input>) {
+        self.next = Timestamp::MAX;
+        for lane in &mut self.lanes {
+            while lane.next == minute {
+                inputs.push(Input::Bar(lane.take()));
+            }
+            self.next = self.next.min(lane.next);
+        }
+        if minute > self.watermark {
+            inputs.push(self.advance(minute));
+        }
+    }
+
+    /// The session end that comes before the next minute, if one does. Once no lane has a row left,
+    /// all are due.
+    fn due_session_end(&mut self) -> Option<Timestamp> {
         loop {
             let end = *self.session_ends.last()?;
             if end > self.watermark {
-                let is_due = if next == Timestamp::MAX { self.is_finished } else { end < next };
-                return is_due.then_some(end);
+                return (end < self.next).then_some(end);
             }
             self.session_ends.pop();
         }
@@ -142,11 +134,7 @@ impl Sequencer {
 
     /// The command that was given before `next`, the next thing that closes, if there is one.
     fn due_command(&mut self, next: Timestamp) -> Option<Command> {
-        let is_due = |command: &mut Command| match next {
-            Timestamp::MAX => self.is_finished,
-            next => command.time < next,
-        };
-        self.commands.pop_if(is_due)
+        self.commands.pop_if(|command| command.time < next)
     }
 
     fn advance(&mut self, to: Timestamp) -> Input {
@@ -161,72 +149,59 @@ impl Sequencer {
 }
 
 impl Lane {
-    /// The bar in the row that is due.
+    /// The bar that is due.
     #[inline]
     fn take(&mut self) -> Bar {
-        let row = self.row;
-        let [open_time, open, high, low, close, volume] = &self.columns;
-        let bar = Bar {
-            instrument: self.instrument,
-            open_time: Timestamp(open_time[row]),
-            open: Price(open[row]),
-            high: Price(high[row]),
-            low: Price(low[row]),
-            close: Price(close[row]),
-            volume: Qty(volume[row]),
-        };
+        let bar = self.bars[self.row];
         self.row += 1;
-        self.next = self.close_time();
+        match self.bars.get(self.row) {
+            Some(bar) => self.next = bar.close_time(),
+            None => self.begin_part(),
+        }
         bar
     }
 
-    #[inline]
-    fn close_time(&self) -> Timestamp {
-        match self.columns[0].get(self.row) {
-            Some(open_time) => Timestamp(open_time + MINUTE_US),
-            None => Timestamp::MAX,
-        }
+    /// Goes on to the next part that holds a bar.
+    #[cold]
+    fn begin_part(&mut self) {
+        self.row = 0;
+        self.next = loop {
+            let Some(bars) = self.parts.pop_front() else {
+                self.bars = Vec::new();
+                break if self.is_ended { Timestamp::MAX } else { UNKNOWN };
+            };
+            self.bars = bars;
+            if let Some(bar) = self.bars.first() {
+                break bar.close_time();
+            }
+        };
     }
 }
 
-fn values(columns: BarColumns) -> [ScalarBuffer<i64>; 6] {
-    let BarColumns { open_time, open, high, low, close, volume } = columns;
-    [open_time, open, high, low, close, volume].map(|column| column.values().clone())
-}
-
-/// The rows by time; rows of one minute stay in the order in which they came.
-fn sorted(columns: BarColumns) -> BarColumns {
-    if columns.open_time.values().is_sorted() {
-        return columns;
+/// The rows as bars of `instrument`, by time; bars of one minute stay in the order in which they
+/// came. Side by side in a row, a bar is one place to look at in memory instead of six.
+pub fn in_order(columns: &BarColumns, instrument: InstrumentId) -> Vec<Bar> {
+    let mut bars: Vec<Bar> = columns.bars(instrument).collect();
+    if !bars.is_sorted_by_key(|bar| bar.open_time) {
+        bars.sort_by_key(|bar| bar.open_time);
     }
-    let mut rows: Vec<usize> = (0..columns.len()).collect();
-    rows.sort_by_key(|row| columns.open_time.value(*row));
-    let take = |column: &Int64Array| -> Int64Array {
-        rows.iter().map(|row| column.value(*row)).collect::<Vec<i64>>().into()
-    };
-    BarColumns {
-        open_time: take(&columns.open_time),
-        open: take(&columns.open),
-        high: take(&columns.high),
-        low: take(&columns.low),
-        close: take(&columns.close),
-        volume: take(&columns.volume),
-    }
+    bars
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::event::CommandKind;
+    use crate::domain::money::{Price, Qty};
     use crate::domain::time::Date;
 
     fn at(hour: u32, minute: u32) -> Timestamp {
         Timestamp::from_ist(Date::parse("2024-10-01").unwrap(), hour, minute)
     }
 
-    fn minutes(times: &[(u32, u32)]) -> BarColumns {
+    fn minutes(lane: u16, times: &[(u32, u32)]) -> Vec<Bar> {
         let bar = |(place, (hour, minute)): (usize, &(u32, u32))| Bar {
-            instrument: InstrumentId(0),
+            instrument: InstrumentId(9),
             open_time: at(*hour, *minute),
             open: Price(1),
             high: Price(1),
@@ -235,7 +210,7 @@ mod tests {
             volume: Qty(place as i64),
         };
         let bars: Vec<Bar> = times.iter().enumerate().map(bar).collect();
-        BarColumns::from_bars(bars.iter())
+        in_order(&BarColumns::from_bars(bars.iter()), InstrumentId(lane))
     }
 
     fn told(sequencer: &mut Sequencer) -> Vec<String> {
@@ -247,25 +222,46 @@ mod tests {
             Input::Command(command) => format!("{}{}", command.kind, command.time.minute()),
             other => format!("{other:?}"),
         };
-        std::iter::from_fn(|| sequencer.next_input()).map(word).collect()
+        let mut inputs = Vec::new();
+        sequencer.take(&mut inputs);
+        inputs.into_iter().map(word).collect()
     }
 
     #[test]
     fn bars_by_close_then_id_then_the_watermark() {
         let mut sequencer = Sequencer::new(2, &[at(15, 30)], &[]);
-        sequencer
-            .add_chunk(vec![minutes(&[(9, 16), (9, 15)]), minutes(&[(9, 15), (9, 15), (9, 17)])]);
+        sequencer.add(0, minutes(0, &[(9, 16), (9, 15)]));
+        sequencer.add(1, minutes(1, &[(9, 15), (9, 15), (9, 17)]));
+        sequencer.end(0);
         let first = ["0:15#1", "1:15#0", "1:15#1", "W9:16", "0:16#0", "W9:17", "1:17#2", "W9:18"];
         assert_eq!(told(&mut sequencer), first);
-        sequencer.finish();
+        sequencer.end(1);
         assert_eq!(told(&mut sequencer), ["W15:30"]);
+    }
+
+    #[test]
+    fn nothing_is_said_past_a_lane_whose_rows_are_still_to_come() {
+        let mut sequencer = Sequencer::new(2, &[at(9, 16)], &[]);
+        sequencer.add(0, minutes(0, &[(9, 15), (9, 16)]));
+        assert!(told(&mut sequencer).is_empty(), "lane 1 may be earlier");
+        sequencer.add(1, minutes(1, &[(9, 14)]));
+        sequencer.add(1, minutes(1, &[]));
+        assert_eq!(told(&mut sequencer), ["1:14#0", "W9:15"]);
+        sequencer.add(1, minutes(1, &[(9, 15)]));
+        sequencer.add(1, minutes(1, &[(9, 16)]));
+        let second = ["0:15#0", "1:15#0", "W9:16", "0:16#1", "1:16#0", "W9:17"];
+        assert_eq!(told(&mut sequencer), second);
+        sequencer.end(0);
+        assert!(told(&mut sequencer).is_empty());
+        sequencer.end(1);
+        assert!(told(&mut sequencer).is_empty(), "all is said");
     }
 
     #[test]
     fn a_session_ends_before_what_is_printed_after_it() {
         let mut sequencer = Sequencer::new(1, &[at(15, 30)], &[]);
-        sequencer.add_chunk(vec![minutes(&[(15, 28), (15, 40)])]);
-        sequencer.finish();
+        sequencer.add(0, minutes(0, &[(15, 28), (15, 40)]));
+        sequencer.end(0);
         assert_eq!(told(&mut sequencer), ["0:28#0", "W15:29", "W15:30", "0:40#1", "W15:41"]);
     }
 
@@ -278,9 +274,9 @@ mod tests {
             command(16, 1, CommandKind::Kill),
         ];
         let mut sequencer = Sequencer::new(1, &[at(15, 30)], &commands);
-        sequencer.add_chunk(vec![minutes(&[(9, 15), (9, 16)])]);
+        sequencer.add(0, minutes(0, &[(9, 15), (9, 16)]));
         assert_eq!(told(&mut sequencer), ["0:15#0", "W9:16", "pause16", "0:16#1", "W9:17"]);
-        sequencer.finish();
+        sequencer.end(0);
         assert_eq!(told(&mut sequencer), ["W15:30", "resume30", "kill1"]);
     }
 }

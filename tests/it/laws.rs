@@ -12,7 +12,7 @@ use lockstep::domain::session::Session;
 use lockstep::domain::time::{Date, MINUTE_US, Timestamp, Window};
 use lockstep::driver::plan::session_ends;
 use lockstep::sources::columns::BarColumns;
-use lockstep::sources::sequencer::Sequencer;
+use lockstep::sources::sequencer::{Sequencer, in_order};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use rand_chacha::ChaCha8Rng;
@@ -208,9 +208,18 @@ impl Walk {
 /// The inputs that a replay of these columns hears.
 pub fn inputs(run: &RunStarted, columns: &[BarColumns], commands: &[Command]) -> Vec<Input> {
     let mut sequencer = Sequencer::new(columns.len(), &session_ends(run), commands);
-    sequencer.add_chunk(columns.to_vec());
-    sequencer.finish();
-    std::iter::from_fn(|| sequencer.next_input()).collect()
+    for (id, columns) in (0..).zip(columns) {
+        let id = InstrumentId(id);
+        sequencer.add(id.index(), in_order(columns, id));
+        sequencer.end(id.index());
+    }
+    let mut inputs = Vec::new();
+    let mut before = None;
+    while before != Some(inputs.len()) {
+        before = Some(inputs.len());
+        sequencer.take(&mut inputs);
+    }
+    inputs
 }
 
 pub fn outputs(run: &RunStarted, inputs: &[Input]) -> Vec<Vec<Derived>> {

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lockstep::domain::event::{Derived, EventId, Input};
 use lockstep::domain::time::Timestamp;
 use lockstep::driver::case::Case;
-use lockstep::driver::history::History;
 use lockstep::driver::live::{self, LiveError};
 use lockstep::driver::plan::DateRange;
 use lockstep::driver::replay::Replay;
@@ -70,27 +69,47 @@ enum How {
 
 /// History up to some input, and then nothing.
 struct Until {
-    history: History,
+    inputs: std::vec::IntoIter<Input>,
+    last: Timestamp,
     left: u64,
     how: How,
+}
+
+impl Until {
+    /// What comes after the first `heard` inputs, `left` of them.
+    fn new(heard: u64, left: u64, how: How) -> Until {
+        let (mut history, mut all) = (whole().replay.history(1).unwrap(), Vec::new());
+        let mut inputs = Vec::new();
+        loop {
+            history.next(&mut inputs).unwrap();
+            if inputs.is_empty() {
+                break;
+            }
+            all.append(&mut inputs);
+        }
+        all.drain(..usize::try_from(heard).unwrap());
+        Until { inputs: all.into_iter(), last: history.watermark(), left, how }
+    }
 }
 
 impl Source for Until {
     type Error = &'static str;
 
-    fn next(&mut self) -> Result<Option<Input>, &'static str> {
+    fn next(&mut self, inputs: &mut Vec<Input>) -> Result<(), &'static str> {
+        inputs.clear();
         match (self.left.checked_sub(1), self.how) {
             (Some(left), _) => {
                 self.left = left;
-                self.history.next().map_err(|_| "damaged")
+                inputs.extend(self.inputs.next());
+                Ok(())
             }
-            (None, How::Interrupted) => Ok(None),
+            (None, How::Interrupted) => Ok(()),
             (None, How::Killed) => Err("gone"),
         }
     }
 
     fn watermark(&self) -> Timestamp {
-        self.history.watermark()
+        self.last
     }
 
     fn is_interrupted(&self) -> bool {
@@ -145,17 +164,13 @@ fn life(
             (resumed.run, resumed.next_seq, resumed.checkpoint_seq)
         }
     };
-    let mut history = whole().replay.history(1).unwrap();
-    for _ in 1..next_seq {
-        history.next().unwrap();
-    }
     let run = run.with_checkpoints(Checkpoints {
         disk: setup.disk.clone(),
         run_dir: setup.run_dir.clone(),
         run_id: setup.identity.run_id,
         last: next_seq,
     });
-    let ended = match run.go_on(&mut Until { history, left: inputs, how }, sinks) {
+    let ended = match run.go_on(&mut Until::new(next_seq - 1, inputs, how), sinks) {
         Ok(ended) => Some(ended),
         Err(DriveError::Source("gone")) => None,
         Err(error) => panic!("{error}"),
@@ -262,9 +277,8 @@ fn a_core_that_derives_something_else_does_not_go_on() {
     let setup = setup(&dir);
     let journal = Writer::begin(&setup).unwrap();
     let run = Run::begin(&whole().replay.run, journal, &mut []).unwrap();
-    let history = whole().replay.history(1).unwrap();
     let left = whole().inputs - 100;
-    run.go_on(&mut Until { history, left, how: How::Interrupted }, &mut []).unwrap();
+    run.go_on(&mut Until::new(0, left, How::Interrupted), &mut []).unwrap();
     let refused = take_up(&setup, &other, false, &mut []).err().unwrap();
     assert!(matches!(refused, ResumeError::OtherCore { .. }), "{refused}");
 }

@@ -8,6 +8,7 @@ use arrow::compute::concat;
 use arrow::error::ArrowError;
 
 use super::error::StoreError;
+use super::parts::Parts;
 use super::read::{Wanted, read_key, read_row_count, read_rows};
 use super::schema::KEY;
 use super::validate::{check_rows, month_window};
@@ -122,6 +123,11 @@ impl Store {
         })
     }
 
+    /// What [`Store::load`] loads at once, part by part in order of time.
+    pub fn parts(&self, key: &str, from: Date, to: Date) -> Parts {
+        Parts::new(self.clone(), key, from, to)
+    }
+
     /// The bars of one month's file that lie in `window`, in the order of the file.
     ///
     /// # Errors
@@ -134,7 +140,7 @@ impl Store {
     ) -> Result<BarColumns, StoreError> {
         let path = self.path(key, month);
         let bars = read_rows(&path, key, Some(Wanted { window, month: month_window(month) }))?;
-        check_rows(&path, &bars, month)?;
+        check_rows(&path, &bars, month, 0)?;
         Ok(bars)
     }
 
@@ -174,7 +180,12 @@ impl Store {
     }
 
     /// The months of an instrument that a range of days touches, none missing.
-    fn months_between(&self, key: &str, from: Date, to: Date) -> Result<Vec<Date>, StoreError> {
+    pub(super) fn months_between(
+        &self,
+        key: &str,
+        from: Date,
+        to: Date,
+    ) -> Result<Vec<Date>, StoreError> {
         let months = self.months(key)?;
         let (Some(&first), Some(&last)) = (months.first(), months.last()) else {
             let (key, dir) = (key.to_owned(), self.dir.clone());

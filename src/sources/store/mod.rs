@@ -23,6 +23,7 @@
 
 mod error;
 mod files;
+mod parts;
 mod read;
 mod schema;
 mod validate;
@@ -30,6 +31,7 @@ mod write;
 
 pub use error::StoreError;
 pub use files::{Folder, MonthFile, Store};
+pub use parts::Parts;
 pub use schema::SCHEMA;
 #[cfg(test)]
 pub(in crate::sources) use write::encode;

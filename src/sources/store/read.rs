@@ -27,7 +27,7 @@ const ROWS_MAX: usize = 1_000_000;
 
 /// Which rows of a month's file are wanted: those of a window, and those that are not of the month
 /// at all, or they would go unseen.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
     /// The rows that were asked for.
     pub window: Window,
@@ -95,58 +95,90 @@ fn decode<R: ChunkReader + 'static>(
     wanted: Option<Wanted>,
     bytes: R,
 ) -> Result<BarColumns, Decoding> {
-    let metadata = read_metadata(&bytes)?;
-    let schema = check_columns(path, metadata.file_metadata())?;
-    check_metadata(path, metadata.file_metadata(), key)?;
-    let mut groups = Vec::new();
-    let mut rows = 0;
-    for (index, group) in metadata.row_groups().iter().enumerate() {
-        if wanted.is_none_or(|wanted| may_hold(group, wanted)) {
-            groups.push(index);
-            rows += usize::try_from(group.num_rows()).unwrap_or(usize::MAX);
-        }
-        if rows > ROWS_MAX {
-            return Err(ParquetError::General(format!("more than {ROWS_MAX} rows")).into());
-        }
-    }
-    let options = ArrowReaderOptions::new().with_schema(schema.clone());
-    let metadata = ArrowReaderMetadata::try_new(metadata.into(), options)?;
-    // One batch for all rows, so that every column is one buffer.
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata)
-        .with_row_groups(groups)
-        .with_batch_size(rows.max(1))
-        .build()?;
-    let batches = reader.collect::<Result<Vec<RecordBatch>, ArrowError>>()?;
-    let batch = match batches.as_slice() {
-        [] => RecordBatch::new_empty(schema),
-        [batch] => batch.clone(),
-        batches => arrow::compute::concat_batches(&schema, batches)?,
-    };
-    if batch.num_rows() != rows {
-        let text = format!("{} rows where the footer says {rows}", batch.num_rows());
-        return Err(ParquetError::General(text).into());
-    }
+    let metadata = checked_metadata(path, key, &bytes)?;
+    let groups = wanted_groups(metadata.metadata(), wanted)?;
+    let batch = decode_groups(bytes, &metadata, groups)?;
     Ok(columns(&match wanted {
         Some(wanted) => cut(batch, wanted)?,
         None => batch,
     }))
 }
 
+/// The metadata of a file of `key` that has the store's columns.
+pub(super) fn checked_metadata<R: ChunkReader>(
+    path: &Path,
+    key: &str,
+    bytes: &R,
+) -> Result<ArrowReaderMetadata, Decoding> {
+    let metadata = read_metadata(bytes)?;
+    let schema = check_columns(path, metadata.file_metadata())?;
+    check_metadata(path, metadata.file_metadata(), key)?;
+    let options = ArrowReaderOptions::new().with_schema(schema);
+    Ok(ArrowReaderMetadata::try_new(metadata.into(), options)?)
+}
+
+/// The row groups that can hold wanted rows.
+pub(super) fn wanted_groups(
+    metadata: &ParquetMetaData,
+    wanted: Option<Wanted>,
+) -> Result<Vec<usize>, Decoding> {
+    let is_wanted = |group: &RowGroupMetaData| wanted.is_none_or(|wanted| may_hold(group, wanted));
+    let groups = metadata.row_groups().iter().enumerate().filter(|(_, group)| is_wanted(group));
+    let groups: Vec<usize> = groups.map(|(index, _)| index).collect();
+    match row_count(metadata, &groups) {
+        ..=ROWS_MAX => Ok(groups),
+        _ => Err(Decoding::Failed(format!("more than {ROWS_MAX} rows"))),
+    }
+}
+
+/// Rows of these row groups, as the footer says.
+pub(super) fn row_count(metadata: &ParquetMetaData, groups: &[usize]) -> usize {
+    let rows = |group: &usize| usize::try_from(metadata.row_group(*group).num_rows());
+    groups.iter().map(|group| rows(group).unwrap_or(ROWS_MAX + 1)).fold(0, usize::saturating_add)
+}
+
+/// All rows of these row groups, every column one buffer.
+pub(super) fn decode_groups<R: ChunkReader + 'static>(
+    bytes: R,
+    metadata: &ArrowReaderMetadata,
+    groups: Vec<usize>,
+) -> Result<RecordBatch, Decoding> {
+    let rows = row_count(metadata.metadata(), &groups);
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata.clone())
+        .with_row_groups(groups)
+        .with_batch_size(rows.max(1))
+        .build()?;
+    let batches = reader.collect::<Result<Vec<RecordBatch>, ArrowError>>()?;
+    let schema = metadata.schema();
+    let batch = match batches.as_slice() {
+        [] => RecordBatch::new_empty(schema.clone()),
+        [batch] => batch.clone(),
+        batches => arrow::compute::concat_batches(schema, batches)?,
+    };
+    if batch.num_rows() != rows {
+        let text = format!("{} rows where the footer says {rows}", batch.num_rows());
+        return Err(Decoding::Failed(text));
+    }
+    Ok(batch)
+}
+
 /// Whether a row group can hold wanted rows: its statistics may rule that out.
 fn may_hold(group: &RowGroupMetaData, wanted: Wanted) -> bool {
+    times(group).is_none_or(|(min, max)| wanted.may_be(min, max))
+}
+
+/// The first and the last time of a row group, if its statistics say so.
+pub(super) fn times(group: &RowGroupMetaData) -> Option<(i64, i64)> {
     let mut columns = group.columns().iter();
-    let time = columns.find(|column| column.column_path().string() == "open_time");
-    match time.and_then(|column| column.statistics()) {
-        Some(Statistics::Int64(range)) => match (range.min_opt(), range.max_opt()) {
-            (Some(&min), Some(&max)) => wanted.may_be(min, max),
-            _ => true,
-        },
-        _ => true,
+    let time = columns.find(|column| column.column_path().string() == "open_time")?;
+    match time.statistics()? {
+        Statistics::Int64(range) => Some((*range.min_opt()?, *range.max_opt()?)),
+        _ => None,
     }
 }
 
 /// Only the wanted rows.
-fn cut(batch: RecordBatch, wanted: Wanted) -> Result<RecordBatch, ArrowError> {
+pub(super) fn cut(batch: RecordBatch, wanted: Wanted) -> Result<RecordBatch, ArrowError> {
     let time = column(&batch, "open_time");
     if time.values().iter().all(|time| wanted.is(*time)) {
         return Ok(batch);
@@ -156,7 +188,7 @@ fn cut(batch: RecordBatch, wanted: Wanted) -> Result<RecordBatch, ArrowError> {
 }
 
 /// The batch as columns of integers: every column keeps its buffer.
-fn columns(batch: &RecordBatch) -> BarColumns {
+pub(super) fn columns(batch: &RecordBatch) -> BarColumns {
     BarColumns {
         open_time: column(batch, "open_time"),
         open: column(batch, "open"),
@@ -177,7 +209,10 @@ fn column(batch: &RecordBatch, name: &str) -> Int64Array {
 }
 
 /// Runs a decoder: whatever it says, panics included, becomes an error with the file's path.
-fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, Decoding>) -> Result<T, StoreError> {
+pub(super) fn guarded<T>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, Decoding>,
+) -> Result<T, StoreError> {
     let unreadable = |why| StoreError::Unreadable { path: path.to_owned(), why };
     match shielded(work).map_err(unreadable)? {
         Ok(value) => Ok(value),
@@ -187,7 +222,7 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, Decoding>) -> Result
 }
 
 /// Why decoding stopped.
-enum Decoding {
+pub(super) enum Decoding {
     /// The file is not what it should be.
     Refused(StoreError),
     /// The decoder could not make sense of it.

@@ -125,6 +125,63 @@ fn rows_outside_the_range_are_cut_and_their_row_groups_not_even_read() {
     assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
 }
 
+/// Numbers of rows of the parts, and all of their bars.
+fn parts(dir: &Path, first: &str, last: &str) -> (Vec<usize>, Vec<Bar>) {
+    let mut parts = Store::open(dir).unwrap().parts(KEY, date(first), date(last));
+    let (mut lengths, mut all) = (Vec::new(), Vec::new());
+    while let Some(part) = parts.next_part().unwrap() {
+        lengths.push(part.len());
+        all.extend(bars(&part));
+    }
+    (lengths, all)
+}
+
+#[test]
+fn a_history_is_read_part_by_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let days: Vec<String> = (1..=12).map(|day| format!("2024-10-{day:02}")).collect();
+    let days: Vec<&str> = days.iter().map(String::as_str).collect();
+    write_month(dir.path(), KEY, date("2024-10-01"), &history(&days, 375)).unwrap();
+    write_month(dir.path(), KEY, date("2024-11-01"), &history(&["2024-11-01"], 375)).unwrap();
+    let all = Store::open(dir.path()).unwrap().load(KEY, date("2024-10-05"), date("2024-11-30"));
+    let (lengths, bars_of_parts) = parts(dir.path(), "2024-10-05", "2024-11-30");
+    assert_eq!(lengths, [375, 5 * 375, 2 * 375, 375], "row groups of five sessions");
+    assert_eq!(bars_of_parts, bars(&all.unwrap()));
+    assert!(parts(dir.path(), "2024-12-01", "2024-12-31").0.is_empty());
+}
+
+#[test]
+fn row_groups_that_overlap_in_time_are_one_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let days = ["2024-10-01", "2024-10-04", "2024-10-03", "2024-10-02", "2024-10-07", "2024-10-08"];
+    // A row of the first row group and one of the second change places.
+    let mut rows = bars(&history(&days, 375));
+    rows.extend(bars(&history(&["2024-10-09", "2024-10-10", "2024-10-11", "2024-10-14"], 375)));
+    let late = rows.iter().position(|bar| bar.open_time.date() == date("2024-10-08")).unwrap();
+    rows.swap(0, late);
+    rows.extend(bars(&history(&["2024-10-15"], 375)));
+    write_month(dir.path(), KEY, date("2024-10-01"), &BarColumns::from_bars(rows.iter())).unwrap();
+    let (lengths, bars_of_parts) = parts(dir.path(), "2024-10-01", "2024-10-31");
+    assert_eq!(lengths, [10 * 375, 375]);
+    assert_eq!(bars_of_parts, rows);
+}
+
+#[test]
+fn a_bad_row_in_a_later_part_is_named_by_its_place_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let days = ["2024-10-01", "2024-10-02", "2024-10-03", "2024-10-04", "2024-10-07", "2024-10-08"];
+    let mut rows = bars(&history(&days, 375));
+    rows[5 * 375 + 3].low = Price(0);
+    let columns = BarColumns::from_bars(rows.iter());
+    let path = Store::open(dir.path()).unwrap().path(KEY, date("2024-10-01"));
+    replace_file(&path, &encode(KEY, &columns).unwrap()).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut parts = store.parts(KEY, date("2024-10-01"), date("2024-10-31"));
+    assert_eq!(parts.next_part().unwrap().unwrap().len(), 5 * 375);
+    let error = parts.next_part().unwrap_err();
+    assert!(matches!(error, StoreError::BadRow { row: 1_878, .. }), "{error}");
+}
+
 #[test]
 fn rows_stay_in_the_order_of_the_file() {
     let dir = tempfile::tempdir().unwrap();
@@ -282,6 +339,10 @@ proptest! {
         match store.load_month(KEY, october, always) {
             Ok(columns) => prop_assert!(bars(&columns).iter().all(|bar| bar.defect().is_none())),
             Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+        let mut parts = store.parts(KEY, october, date("2024-10-31"));
+        while let Ok(Some(part)) = parts.next_part() {
+            prop_assert!(bars(&part).iter().all(|bar| bar.defect().is_none()));
         }
     }
 }

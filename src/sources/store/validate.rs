@@ -14,11 +14,17 @@ pub(super) fn month_window(month: Date) -> Window {
     Window { open: month.first_of_month().start(), close: month.next_month().start() }
 }
 
-/// Checks that every row is a bar that a market can have printed and lies in `month`.
+/// Checks that every row is a bar that a market can have printed and lies in `month`. `first_row`
+/// is the place of the first in its file.
 ///
 /// # Errors
 /// [`StoreError::BadRow`] for the first row that does not.
-pub(super) fn check_rows(path: &Path, bars: &BarColumns, month: Date) -> Result<(), StoreError> {
+pub(super) fn check_rows(
+    path: &Path,
+    bars: &BarColumns,
+    month: Date,
+    first_row: usize,
+) -> Result<(), StoreError> {
     let window = month_window(month);
     if prices_are_sound(bars) && times_are_sound(bars, window) {
         return Ok(());
@@ -34,7 +40,8 @@ pub(super) fn check_rows(path: &Path, bars: &BarColumns, month: Date) -> Result<
             None if window.contains(bar.open_time) => continue,
             None => format!("outside {}, the month of the file", month.month_name()),
         };
-        return Err(StoreError::BadRow { path: path.to_owned(), row, time: bar.open_time, why });
+        let (path, row) = (path.to_owned(), first_row + row);
+        return Err(StoreError::BadRow { path, row, time: bar.open_time, why });
     }
     Ok(())
 }
@@ -101,7 +108,7 @@ mod tests {
             let window = month_window(month);
             let is_sound = |bar: &Bar| bar.defect().is_none() && window.contains(bar.open_time);
             let columns = BarColumns::from_bars(bars.iter());
-            let answer = check_rows(Path::new("x"), &columns, month);
+            let answer = check_rows(Path::new("x"), &columns, month, 0);
             prop_assert_eq!(answer.is_ok(), bars.iter().all(is_sound));
         }
     }
@@ -112,9 +119,9 @@ mod tests {
         let low_above_open = bar([5, 6, 6, 5], 10, MINUTE_US);
         let columns = BarColumns::from_bars([good, low_above_open].iter());
         let month = Date::from_ymd(2024, 10, 1).unwrap();
-        let error = check_rows(Path::new("2024-10.parquet"), &columns, month).unwrap_err();
+        let error = check_rows(Path::new("2024-10.parquet"), &columns, month, 0).unwrap_err();
         insta::assert_snapshot!(error, @"2024-10.parquet: row 1 (2024-10-01T00:01): ohlc-order, 0.0005 0.0006 0.0006 0.0005, volume 10");
-        let error = check_rows(Path::new("x"), &columns, month.next_month()).unwrap_err();
-        insta::assert_snapshot!(error, @"x: row 0 (2024-10-01T00:00): outside 2024-11, the month of the file");
+        let error = check_rows(Path::new("x"), &columns, month.next_month(), 7).unwrap_err();
+        insta::assert_snapshot!(error, @"x: row 7 (2024-10-01T00:00): outside 2024-11, the month of the file");
     }
 }

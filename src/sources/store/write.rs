@@ -40,7 +40,7 @@ pub fn write_month(
     bars: &BarColumns,
 ) -> Result<PathBuf, StoreError> {
     let path = month_path(dir, key, month);
-    check_rows(&path, bars, month)?;
+    check_rows(&path, bars, month, 0)?;
     let bytes = encode(key, bars).map_err(|error| {
         // The encoder writes to memory, so what it refuses are columns of unequal length.
         StoreError::Unreadable { path: path.clone(), why: error.to_string() }
