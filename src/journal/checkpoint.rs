@@ -57,7 +57,8 @@ impl fmt::Display for Unusable {
 }
 
 impl Checkpoint {
-    fn encode(&self) -> Vec<u8> {
+    /// The file's bytes.
+    pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD_BYTES + self.build.len() + self.state.len() + 32);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&u64::from(self.core_version).to_le_bytes());

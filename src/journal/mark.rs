@@ -39,7 +39,8 @@ pub struct Mark {
 }
 
 impl Mark {
-    fn encode(&self, generation: u64, run_id: RunId) -> Vec<u8> {
+    /// The slot that says it.
+    pub fn encode(&self, generation: u64, run_id: RunId) -> Vec<u8> {
         let mut slot = Vec::with_capacity(SLOT_BYTES);
         slot.extend_from_slice(&MAGIC);
         slot.extend_from_slice(&[0; 4]);
@@ -56,7 +57,7 @@ impl Mark {
     }
 
     /// The mark in a slot with its generation, if there is a whole one of that run.
-    fn decode(slot: &[u8], run_id: RunId) -> Option<(u64, Mark)> {
+    pub fn decode(slot: &[u8], run_id: RunId) -> Option<(u64, Mark)> {
         let is_whole = slot.len() == SLOT_BYTES
             && array(slot, 0) == MAGIC
             && crc32c::crc32c(&slot[8..]) == u32::from_le_bytes(array(slot, 4))

@@ -9,9 +9,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use lockstep::domain::event::{Event, Record};
 use lockstep::domain::tape::{Names, read_record, write_record};
 use lockstep::driver::case::Case;
+use lockstep::journal::checkpoint::Checkpoint;
 use lockstep::journal::frame::{self, Commit, FRAME_MAX, HEAD_BYTES, Head, NoFrame, Seal};
+use lockstep::journal::mark::{Mark, SLOT_BYTES};
 use lockstep::journal::record::REGISTRY;
-use lockstep::journal::segment::{self, HEADER_BYTES, Header};
+use lockstep::journal::segment::{self, HEADER_BYTES, Header, RunId};
 use lockstep::journal::{Buffer, End, Reader, codec};
 use lockstep::sources::import::{ColumnNames, NaiveClock, Request, import};
 use lockstep::sources::market::Market;
@@ -22,10 +24,12 @@ use tempfile::TempDir;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every door.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
     ("frame", frame),
     ("payload", payload),
     ("header", header),
+    ("mark", mark),
+    ("checkpoint", checkpoint),
     ("reader", reader),
     ("tape", tape),
     ("csv", csv),
@@ -87,6 +91,41 @@ pub fn frame(data: &[u8]) -> bool {
         assert_eq!(seal.frame(head.seq, number, seed), closed);
     }
     accepted
+}
+
+/// A slot of the durable mark, zeros where there are fewer bytes. What is a mark has one form; with
+/// its checksum mended, so has every other.
+pub fn mark(data: &[u8]) -> bool {
+    let (slot, _) = take::<SLOT_BYTES>(data);
+    let run_id = RunId(take(&slot[16..]).0);
+    let accepted = Mark::decode(&slot, run_id);
+    if let Some((generation, mark)) = accepted {
+        assert_eq!(mark.encode(generation, run_id), slot, "one mark, one form");
+    }
+    let mut mended = slot;
+    let crc = crc32c::crc32c(&mended[8..]);
+    mended[4..8].copy_from_slice(&crc.to_le_bytes());
+    if let Some((generation, mark)) = Mark::decode(&mended, run_id) {
+        let again = mark.encode(generation, run_id);
+        assert_eq!(Mark::decode(&again, run_id), Some((generation, mark)));
+    }
+    assert!(!mended.starts_with(b"EVWM") || Mark::decode(&mended, run_id).is_some());
+    accepted.is_some()
+}
+
+/// A checkpoint's file. What is one has one form, but for bytes that nothing reads; with its hash
+/// mended it is one or is refused with a word.
+pub fn checkpoint(data: &[u8]) -> bool {
+    let accepted = Checkpoint::decode(data);
+    let mut mended = data[..data.len().saturating_sub(32)].to_vec();
+    let hash = blake3::hash(&mended);
+    mended.extend_from_slice(hash.as_bytes());
+    for checkpoint in [&accepted, &Checkpoint::decode(&mended)].into_iter().flatten() {
+        assert_eq!(Checkpoint::decode(&checkpoint.encode()).as_ref(), Ok(checkpoint));
+        // Whatever the state is: it is a core's or it is none.
+        let _ = lockstep::driver::state::decode(&checkpoint.state);
+    }
+    accepted.is_ok()
 }
 
 /// A payload, after the place of its kind in the registry. What is an event has one form as bytes

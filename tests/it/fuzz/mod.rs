@@ -95,6 +95,16 @@ fn headers() {
 }
 
 #[test]
+fn marks() {
+    feed("mark", 20_000);
+}
+
+#[test]
+fn checkpoints() {
+    feed("checkpoint", 10_000);
+}
+
+#[test]
 fn readers() {
     feed("reader", 4_000);
 }
