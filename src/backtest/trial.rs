@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_planted_full_sample_normalisation_has_no_end() {
-        let bars = bars(60);
+        let bars = bars(40);
         for tenths in 1..=10 {
             let limit = f64::from(tenths) / 10.0;
             let sample = planted(move |closes, i| {
