@@ -66,6 +66,7 @@ pub fn live(
     stop: &AtomicBool,
     sinks: &mut [&mut dyn Sink],
 ) -> Result<Lived, LiveError> {
+    look_at_space(setup, sinks);
     let (run, taken_up) = match resume::take_up(setup, &replay.run, from_checkpoint, sinks) {
         Err(ResumeError::Journal(JournalError::Absent { .. })) => {
             (Run::begin(&replay.run, Writer::begin(setup)?, sinks)?, None)
@@ -89,6 +90,19 @@ pub fn live(
     })?;
     Ok(Lived { ended, taken_up })
 }
+
+/// Says that room is short while there still is some: a journal that is full stops the run.
+fn look_at_space(setup: &Setup, sinks: &mut [&mut dyn Sink]) {
+    // Where the run's directory is not there yet, the one above it is.
+    let free = setup.run_dir.ancestors().find_map(|dir| setup.disk.free_bytes(dir).ok());
+    let Some(free) = free.filter(|free| *free < FREE_BYTES_MIN) else { return };
+    let free_mb = free / 1_000_000;
+    let note = format!("only {free_mb} MB are free below {}", setup.run_dir.display());
+    sinks.iter_mut().for_each(|sink| sink.note(&note));
+}
+
+/// With less room than this a run begins with a word of warning.
+const FREE_BYTES_MIN: u64 = 5_000_000_000;
 
 /// Inputs that are handed over at most before somebody may say stop again.
 const AT_A_TIME: usize = 256;

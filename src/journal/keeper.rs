@@ -110,17 +110,32 @@ impl Desk {
     /// # Errors
     /// When writing fails, now or before.
     pub fn seal(self) -> Result<Sealed, JournalError> {
+        self.keeper()?.seal()
+    }
+
+    /// The same without a seal.
+    ///
+    /// # Errors
+    /// When writing has failed.
+    pub fn leave(self) -> Result<Sealed, JournalError> {
+        Ok(self.keeper()?.so_far())
+    }
+
+    fn keeper(self) -> Result<Keeper, JournalError> {
         match self {
-            Desk::Here(keeper) => keeper.seal(),
-            Desk::Away(mut worker) => {
-                let (keeper, result) = worker.finish();
-                result.and_then(|()| keeper.seal())
-            }
+            Desk::Here(keeper) => Ok(*keeper),
+            Desk::Away(worker) => worker.retire(),
         }
     }
 }
 
 impl Worker {
+    /// Waits until everything is kept; then nobody keeps anything any more.
+    fn retire(mut self) -> Result<Keeper, JournalError> {
+        let (keeper, result) = self.finish();
+        result.map(|()| keeper)
+    }
+
     /// Puts a keeper on a thread of its own.
     pub fn start(mut keeper: Keeper, room: usize) -> Worker {
         let (full, batches) = sync_channel::<Batch>(UNDER_WAY);

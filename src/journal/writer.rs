@@ -307,6 +307,15 @@ impl Writer {
         self.desk.seal()
     }
 
+    /// Closes the last batch and leaves the journal without a seal, as one that ended early.
+    ///
+    /// # Errors
+    /// As [`Writer::seal`].
+    pub fn leave(mut self) -> Result<Sealed, JournalError> {
+        self.close_batch(true)?;
+        self.desk.leave()
+    }
+
     /// Whether the batch closes before the next input.
     #[inline]
     fn batch_is_full(&self) -> bool {

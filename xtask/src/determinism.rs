@@ -30,6 +30,11 @@ pub fn run() -> Done {
             }
         }
     }
+    for build in Build::ALL {
+        let run = Run { build, threads: "live", zone: "-", digest: live(build)? };
+        println!("{build:<8} {:>7} {:<17} {}", run.threads, run.zone, run.digest);
+        runs.push(run);
+    }
     compare(&runs).map_err(Stop::from)?;
     println!("determinism: {} runs, one digest", runs.len());
     Ok(())
@@ -41,6 +46,21 @@ fn replay(build: Build, threads: &'static str, zone: &'static str) -> Result<Run
     let digest = process::json_string(&json, "digest")
         .ok_or_else(|| format!("`lockstep {}` printed no \"digest\"", args.join(" ")))?;
     Ok(Run { build, threads, zone, digest: digest.to_owned() })
+}
+
+/// The digest of a durable run over the same history, as its own journal has it.
+fn live(build: Build) -> Result<String, Stop> {
+    let folder = process::executable(build).with_file_name("xtask-live");
+    process::remove(&folder)?;
+    let args = ["live", "--feed", "sim:sample", "--journal"];
+    process::output(process::lockstep(build, args).arg(&folder))?;
+    let mut runs = std::fs::read_dir(&folder).map_err(|error| format!("a live run: {error}"))?;
+    let run = runs.next().ok_or_else(|| String::from("a live run left no journal"))?;
+    let run = run.map_err(|error| format!("a live run: {error}"))?.path();
+    let json = process::output(process::lockstep(build, ["verify", "--format", "json"]).arg(run))?;
+    let digest = process::json_string(&json, "digest").unwrap_or_default().to_owned();
+    process::remove(&folder)?;
+    Ok(digest)
 }
 
 /// Fails on the first run with another digest than the first run of all.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::process::{self, Build, Done, Stop};
@@ -159,21 +159,12 @@ impl Desk {
     }
 
     fn clear(&self) -> Done {
-        remove(&self.dir.join("runs"))
+        process::remove(&self.dir.join("runs"))
     }
 }
 
 /// Naming the symbols makes a replay that is held against no golden.
 const KEYS: [&str; 2] = ["NSE_EQ|INE155A01022", "NSE_EQ|INE118H01025"];
-
-fn remove(dir: &Path) -> Done {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Stop::from(format!("{}: {error}", dir.display())))
-        }
-        _ => Ok(()),
-    }
-}
 
 /// SplitMix64: the same seed kills after the same lines.
 struct Random(u64);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fmt};
 
@@ -95,6 +95,16 @@ pub fn executable(build: Build) -> PathBuf {
     let target =
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join(build.to_string()).join("lockstep")
+}
+
+/// Removes a folder with all that is in it, if it is there.
+pub fn remove(dir: &Path) -> Done {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Stop::from(format!("{}: {error}", dir.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The value of the first key of that name, if it is a string with something in it.

@@ -1,7 +1,7 @@
 //! Archive to journal: nothing is written from a file that is not what the manifest says, and the
 //! journal that was written is read again before it gets its name.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
@@ -12,7 +12,6 @@ use parquet::file::reader::ChunkReader as _;
 
 use crate::domain::event::{Derived, Event, Record};
 use crate::journal::error::{Damage, Refusal};
-use crate::journal::frame::{self, Seal};
 use crate::journal::writer::{Identity, Sealed, Writer};
 use crate::journal::{Buffer, End, JournalError, Raw, Reader};
 use crate::sources::shield::shielded;
@@ -68,10 +67,7 @@ pub fn import(dir: &Path, run_dir: &Path) -> Result<Imported, ArchiveError> {
             error => error.into(),
         })
     })?;
-    let mut sealed = writer.seal()?;
-    if !manifest.sealed {
-        sealed.bytes -= take_seal_off(staging.path())?;
-    }
+    let sealed = if manifest.sealed { writer.seal()? } else { writer.leave()? };
     let segments = read_again(staging.path(), &manifest)?;
     staging.finish()?;
     Ok(Imported { manifest, sealed, segments })
@@ -86,17 +82,6 @@ fn write(writer: &mut Writer, record: &Record) -> Result<(), JournalError> {
             writer.output(id.seq, id.index, &derived)
         }
     }
-}
-
-/// A journal that ended early comes back as one that did. The writer cannot end otherwise than with
-/// a seal, so its seal, which is the file's last frame, is cut off. Returns its length.
-fn take_seal_off(run_dir: &Path) -> Result<u64, ArchiveError> {
-    let reader = Reader::open(run_dir)?;
-    let last = reader.segments().last().expect("a journal has a segment");
-    let seal = frame::len_of(Seal::BYTES) as u64;
-    let file = OpenOptions::new().write(true).open(&last.path);
-    file.and_then(|file| file.set_len(last.bytes - seal)).map_err(io("writing", &last.path))?;
-    Ok(seal)
 }
 
 /// What was written must be read as what was exported.
