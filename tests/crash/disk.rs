@@ -13,7 +13,9 @@
 //! - Bytes that were synced stay, also in a sector that is written again behind them ("powersafe
 //!   overwrite", which SQLite assumes as well). Renaming is atomic.
 //! - A sync that fails leaves each of its writes done or not, and forgets all of them: reads still
-//!   give what was written, the next sync succeeds, and only the power cut shows what is gone.
+//!   give what was written, the next sync succeeds, and only the power cut shows what is gone. A
+//!   directory whose sync fails is not forgotten: file systems keep names in a log of their own and
+//!   write to it again, or not at all any more.
 //! - Operations fail or stop short as the [`Plan`] says. A failing rename, removal or sync may have
 //!   happened all the same. Space is counted in bytes of files that have a name; to write over
 //!   bytes that are there needs none.
@@ -89,6 +91,8 @@ pub struct State {
     /// Operations of this life, and of all.
     operations: u64,
     clock: u64,
+    /// Those of all that were to change something.
+    changes: u64,
     /// Interruptions in a row.
     interrupted: u32,
     syncs: u64,
@@ -127,6 +131,7 @@ impl SimDisk {
             plan: Plan::CALM,
             operations: 0,
             clock: 0,
+            changes: 0,
             interrupted: 0,
             syncs: 0,
             stopped: false,
@@ -177,9 +182,15 @@ impl SimDisk {
         self.state().operations
     }
 
-    /// Makes room, or takes it.
-    pub fn set_capacity(&self, capacity: u64) {
-        self.state().capacity = capacity;
+    /// Adds so many bytes of room.
+    pub fn make_room(&self, bytes: u64) {
+        let mut state = self.state();
+        state.capacity = state.capacity.saturating_add(bytes);
+    }
+
+    /// Operations of all lives that were to change something.
+    pub fn changes(&self) -> u64 {
+        self.state().changes
     }
 
     /// What was done so far, as one number.
@@ -196,6 +207,7 @@ impl State {
         }
         self.operations += 1;
         self.clock += 1;
+        self.changes += u64::from(kind.changes());
         let now = self.operations;
         self.trace.operation(now, name, args);
         self.keep_promises(now);
@@ -343,14 +355,15 @@ impl State {
         });
     }
 
-    fn forget_dir(&mut self, dir: &str) {
+    /// A sync of a directory failed: each change is on the media or still to be done.
+    fn half_sync_dir(&mut self, dir: &str) {
         let (settled, moves, dice) = (&mut self.settled, &mut self.moves, &mut self.dice);
         moves.retain(|change| {
-            let here = change.is_in(dir);
-            if here && dice.once_in(2) {
+            let happens = change.is_in(dir) && dice.once_in(2);
+            if happens {
                 change.apply(settled);
             }
-            !here
+            !happens
         });
     }
 }
@@ -395,6 +408,10 @@ enum Kind {
 impl Kind {
     fn moves_bytes(self) -> bool {
         matches!(self, Kind::Read | Kind::Write)
+    }
+
+    fn changes(self) -> bool {
+        !matches!(self, Kind::Look | Kind::Read)
     }
 
     fn grows(self) -> bool {
@@ -472,13 +489,13 @@ impl Disk for SimDisk {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn Medium>> {
         let (path, mut state) = (text(path)?, self.state());
-        let turn = state.enter("create", [state.files.len() as u64, 0], Kind::Grow)?;
+        let inode = state.files.len();
+        let turn = state.enter("create", [inode as u64, 0], Kind::Grow)?;
         state.trace.word(path);
         if state.live.contains_key(path) {
             return state.fail(ErrorKind::AlreadyExists.into());
         }
         state.is_dir(parent(path))?;
-        let inode = state.files.len();
         state.files.push(Inode::default());
         state.rename(None, Some((path, Node::File(inode))));
         turn.done(Box::new(SimFile { disk: self.clone(), inode, writable: true }))
@@ -528,7 +545,7 @@ impl Disk for SimDisk {
                 state.sync_dir(dir);
             }
             Err(_) if state.stopped => {}
-            Err(_) => state.forget_dir(dir),
+            Err(_) => state.half_sync_dir(dir),
         }
         entered?.done(())
     }
