@@ -181,6 +181,37 @@ impl From<JournalError> for Failure {
                     .at(path.display())
                     .because("an earlier write failed, so nothing more is written")
             }
+            JournalError::Lost { path, found, batches, next_seq } => {
+                Failure::new(Exit::Damaged, "the journal has lost events that were acknowledged")
+                    .at(path.display())
+                    .because(format!("{batches} batches up to input {next_seq} were on the disk"))
+                    .because(format!("{found} of them are there now"))
+                    .hint("restore the file from a copy; nothing was changed")
+            }
+            JournalError::Ended { path } => {
+                Failure::new(Exit::Usage, "the run has ended, nothing can be added to it")
+                    .at(path.display())
+                    .hint("start another run, in another directory")
+            }
+            JournalError::OtherRun { path, found, wanted } => {
+                Failure::new(Exit::Usage, "the directory holds another run")
+                    .at(path.display())
+                    .because(format!("there is run {found}, asked for is run {wanted}"))
+                    .hint("give the same settings as at its start, or another directory")
+            }
+            JournalError::Full { path, bytes, source } => {
+                Failure::new(Exit::Io, "no room for the journal")
+                    .at(path.display())
+                    .because(format!("the next segment needs {bytes} bytes: {source}"))
+                    .because("everything that was acknowledged is on the disk")
+                    .hint("make room and start again: the run goes on where it stopped")
+            }
+            JournalError::Locked { path, holder } => {
+                Failure::new(Exit::Locked, "somebody else writes to this run")
+                    .at(path.display())
+                    .because(holder)
+                    .hint("stop that process, or use another directory")
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use super::buffer::Buffer;
 use super::codec::CodecError;
 use super::digest::{self, BLOCK_INPUTS, HEAD_BYTES};
 use super::frame::{self, Head};
+use super::reader::Raw;
 use super::record::{FIRST_OUTPUT, Kind};
 
 /// Whole steps of one block.
@@ -85,6 +86,18 @@ impl Batch {
         self.count += 1;
         self.frame_bytes += frame::len_of(len);
         Ok(())
+    }
+
+    /// Adds a record as it was read from a journal, whatever it is.
+    pub fn raw(&mut self, raw: &Raw<'_>) {
+        let Raw { kind, version, cause, received_ns, payload, .. } = *raw;
+        self.records.append(&digest::head(kind, version, cause, payload.len()));
+        self.records.append(payload);
+        if kind < FIRST_OUTPUT {
+            self.received.push(received_ns);
+        }
+        self.count += 1;
+        self.frame_bytes += frame::len_of(payload.len());
     }
 
     /// The records as the digest takes them.

@@ -51,6 +51,55 @@ pub enum JournalError {
         /// What is wrong there.
         damage: Damage,
     },
+    /// The journal holds fewer events than it has promised to keep.
+    #[error(
+        "{}: {batches} batches up to seq {next_seq} were acknowledged, but only {found} are there",
+        path.display()
+    )]
+    Lost {
+        /// The segment where they end.
+        path: PathBuf,
+        /// Batches that are there.
+        found: u64,
+        /// Batches that were acknowledged.
+        batches: u64,
+        /// The input after the last of them.
+        next_seq: u64,
+    },
+    /// The run is over.
+    #[error("{}: the run has ended and is sealed, so nothing can be added", path.display())]
+    Ended {
+        /// The journal's directory.
+        path: PathBuf,
+    },
+    /// The journal is of another run.
+    #[error("{}: the journal is of run {found}, not of run {wanted}", path.display())]
+    OtherRun {
+        /// The journal's directory.
+        path: PathBuf,
+        /// The run that is there.
+        found: String,
+        /// The run that is to go on.
+        wanted: String,
+    },
+    /// There is no room for more. Everything that was acknowledged is on the disk.
+    #[error("{}: no room for the next segment of {bytes} bytes: {source}", path.display())]
+    Full {
+        /// The journal's directory.
+        path: PathBuf,
+        /// Bytes that are needed.
+        bytes: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Somebody else writes to the run.
+    #[error("{}: the run is locked by {holder}", path.display())]
+    Locked {
+        /// The lock.
+        path: PathBuf,
+        /// What the holder wrote about itself.
+        holder: String,
+    },
     /// A record that no reader would accept is not written.
     #[error("record {id} cannot be written: {refusal}")]
     Refused {
@@ -110,6 +159,9 @@ pub enum Damage {
     /// A segment does not continue the one before.
     #[error("the segment does not continue the one before: {0}")]
     Contiguity(&'static str),
+    /// The durable mark speaks of another history.
+    #[error("the run digest is not the one that was acknowledged here")]
+    Mark,
     /// A commit does not describe its batch.
     #[error("the commit does not match its batch: {0}")]
     Commit(&'static str),

@@ -28,8 +28,13 @@ impl Keeper {
         Keeper { log: Some(log), ..Keeper::default() }
     }
 
+    /// A keeper that goes on behind `records` in `log`, whose digest so far is given.
+    pub fn resumed(log: Log, digest: RunDigest, records: u64, inputs: u64) -> Keeper {
+        Keeper { digest, log: Some(log), records, inputs }
+    }
+
     /// What there is so far.
-    fn so_far(&self) -> Sealed {
+    pub(super) fn so_far(&self) -> Sealed {
         Sealed {
             records: self.records,
             inputs: self.inputs,
@@ -38,7 +43,11 @@ impl Keeper {
         }
     }
 
-    fn keep(&mut self, batch: &Batch) -> Result<(), JournalError> {
+    /// Takes the next batch.
+    ///
+    /// # Errors
+    /// When writing fails, now or before.
+    pub(super) fn keep(&mut self, batch: &Batch, urgent: bool) -> Result<(), JournalError> {
         if batch.count() == 0 {
             return self.log.as_ref().map_or(Ok(()), Log::check);
         }
@@ -46,7 +55,7 @@ impl Keeper {
         self.records += batch.count();
         self.inputs = batch.next_seq();
         let so_far = self.so_far();
-        self.log.as_mut().map_or(Ok(()), |log| log.commit(batch, &so_far))
+        self.log.as_mut().map_or(Ok(()), |log| log.commit(batch, &so_far, urgent))
     }
 
     fn seal(mut self) -> Result<Sealed, JournalError> {
@@ -77,13 +86,14 @@ pub struct Worker {
 
 impl Desk {
     /// Has the batch kept, and gives back another to be filled. On another thread a failure shows
-    /// at a later call. After it nothing more is written.
+    /// at a later call. After it nothing more is written. Of an `urgent` batch it is also known
+    /// after a power cut that it was kept.
     ///
     /// # Errors
     /// When writing fails, now or before.
-    pub fn hand_over(&mut self, batch: Batch) -> Result<Batch, JournalError> {
+    pub fn hand_over(&mut self, batch: Batch, urgent: bool) -> Result<Batch, JournalError> {
         match self {
-            Desk::Here(keeper) => keeper.keep(&batch).map(|()| batch),
+            Desk::Here(keeper) => keeper.keep(&batch, urgent).map(|()| batch),
             Desk::Away(worker) => match worker.pass(batch) {
                 Some(empty) => Ok(empty),
                 None => {
@@ -120,7 +130,7 @@ impl Worker {
         }
         let thread = thread::spawn(move || {
             for batch in batches {
-                if let Err(error) = keeper.keep(&batch) {
+                if let Err(error) = keeper.keep(&batch, false) {
                     return (keeper, Err(error));
                 }
                 if kept.send(batch).is_err() {

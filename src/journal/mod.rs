@@ -12,13 +12,14 @@
 //! 4. Checksums are seeded with the segment's salt, so bytes of another file never pass. Times of
 //!    receipt are protected by them alone.
 //! 5. A seal says that nothing more follows. A journal without one has ended early, which is a
-//!    finding; bad bytes *before* good ones are damage, which is an error.
-//! 6. Readers never write ([`reader`]).
+//!    finding; bad bytes *before* good ones are damage, which is an error, and so is less than the
+//!    durable mark ([`mark`]) speaks of.
+//! 6. Readers never write ([`reader`]). A file that another process has left is never written to:
+//!    who takes up a journal begins a segment of its own ([`recover`]).
 //! 7. The run digest covers what happened and nothing of how it was stored ([`digest`]). Writers
 //!    and readers make one pass over it; there is no other hash.
 //!
-//! What is assumed of the disk: bytes that were synced stay; bytes that were not may be there,
-//! missing, or torn anywhere.
+//! What is assumed of the disk stands in [`disk`].
 #![deny(missing_docs)]
 
 #[cfg(test)]
@@ -32,8 +33,11 @@ pub mod error;
 pub mod frame;
 mod keeper;
 mod log;
+pub mod mark;
 pub mod reader;
 pub mod record;
+pub mod recover;
+mod reserve;
 #[cfg(test)]
 pub mod samples;
 pub mod segment;
@@ -41,6 +45,8 @@ pub mod writer;
 
 pub use buffer::Buffer;
 pub use digest::{Digest, RunDigest};
+pub use disk::{Disk, Files};
 pub use error::JournalError;
 pub use reader::{End, Raw, Reader};
-pub use writer::{Identity, Limits, Sealed, Writer};
+pub use recover::{Findings, Report};
+pub use writer::{Identity, Limits, PersistMode, Sealed, Setup, Writer};

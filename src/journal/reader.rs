@@ -4,19 +4,22 @@
 //! things can have happened. If nothing good follows, the journal ended early: that is an [`End`].
 //! If a later commit, a seal or another segment follows, something was lost that once was there:
 //! that is damage, and an error. The commit of the very batch that is bad proves nothing, because
-//! its sectors reach the disk in any order.
+//! its sectors reach the disk in any order. Where the journal has a durable mark, it must hold at
+//! least as much as the mark said when it was opened, and what it says.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::domain::event::{EventId, Record};
 
 use super::buffer::Buffer;
 use super::codec;
 use super::digest::{self, BLOCK_INPUTS, Digest, RunDigest};
+use super::disk::{Disk, Files, Medium, read_some};
 use super::error::{Damage, JournalError, io};
 use super::frame::{self, Commit, Frame, HEAD_BYTES, Head, NoFrame, Seal};
+use super::log::Place;
+use super::mark::Mark;
 use super::record::{COMMIT, FIRST_CONTROL, FIRST_OUTPUT, Kind, Numbering, SEAL};
 use super::segment::{self, HEADER_BYTES, Header, RunId, SegmentFile};
 
@@ -72,11 +75,15 @@ impl Raw<'_> {
 
 /// Walks through the committed records of a journal.
 pub struct Reader {
+    disk: Arc<dyn Disk>,
     files: Vec<SegmentFile>,
+    mark: Option<Mark>,
     /// Place of the open segment in `files`.
     at: usize,
-    file: File,
+    file: Box<dyn Medium>,
     header: Header,
+    /// Where the next segment takes over, if it says so: what follows is void.
+    void_from: Option<u64>,
     seed: u32,
     /// Bytes of the open segment from `offset` on: the batch at hand and what was read beyond it.
     bytes: Vec<u8>,
@@ -104,14 +111,28 @@ impl Reader {
     /// # Errors
     /// When there is no journal, a segment is missing, or the first header is damaged.
     pub fn open(path: &Path) -> Result<Reader, JournalError> {
-        let files = segment::list(path)?;
-        let (file, header) = open_segment(&files[0])?;
+        Reader::open_on(Arc::new(Files), path)
+    }
+
+    /// The same on some disk.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Reader, JournalError> {
+        let files = segment::list(&*disk, path)?;
+        let (file, header) = segment::open(&*disk, &files[0].path)?;
+        let log_dir = files[0].path.parent().unwrap_or(path);
+        let mark = Mark::read(&*disk, log_dir, header.run_id)?;
         let seed = frame::seed_of(header.salt);
+        let void_from = void_from(&*disk, files.get(1));
         let reader = Reader {
+            disk,
             files,
+            mark,
             at: 0,
             file,
             header,
+            void_from,
             seed,
             bytes: Vec::new(),
             offset: HEADER_BYTES as u64,
@@ -155,6 +176,37 @@ impl Reader {
     /// Inputs that were handed out so far.
     pub const fn inputs(&self) -> u64 {
         self.numbering.next_seq()
+    }
+
+    /// How far the journal was promised to be on the disk when it was opened, if it was.
+    pub const fn mark(&self) -> Option<Mark> {
+        self.mark
+    }
+
+    /// Whether all records of the batch at hand were handed out.
+    pub(super) const fn is_between_batches(&self) -> bool {
+        self.next == self.records_end
+    }
+
+    /// The law of order, as far as it was read.
+    pub(super) const fn numbering(&self) -> Numbering {
+        self.numbering
+    }
+
+    /// The fold over what was read.
+    pub(super) const fn run_digest(&self) -> &RunDigest {
+        &self.digest
+    }
+
+    /// Where the batch after the one that is being read goes.
+    pub(super) fn place(&self) -> Place {
+        Place {
+            segments: self.at as u64 + 1,
+            resumes_at: self.offset + self.batch_end as u64,
+            batches: self.batches,
+            bytes: self.files[..self.at].iter().map(|file| file.bytes).sum(),
+            next_seq: self.numbering.next_seq(),
+        }
     }
 
     /// How the journal ends, once all records were read.
@@ -227,6 +279,14 @@ impl Reader {
         self.offset += self.batch_end as u64;
         (self.place, self.next, self.records_end, self.batch_end) = (0, 0, 0, 0);
         self.folded.truncate(0);
+        match self.void_from {
+            Some(end) if self.offset == end => return self.open_next(),
+            Some(end) if self.offset > end => {
+                let fault = "the next one takes over within a batch";
+                return Err(self.damaged(0, Damage::Contiguity(fault)));
+            }
+            _ => {}
+        }
         let mut batch = Batch::default();
         loop {
             let place = batch.bytes;
@@ -275,7 +335,8 @@ impl Reader {
     /// Reads until there are `len` bytes; false where the file has fewer.
     fn fill(&mut self, len: usize) -> Result<bool, JournalError> {
         while self.bytes.len() < len {
-            let read = (&mut self.file).take(READ_BYTES as u64).read_to_end(&mut self.bytes);
+            let offset = self.offset + self.bytes.len() as u64;
+            let read = read_some(&*self.file, &mut self.bytes, offset, READ_BYTES);
             let path = &self.files[self.at].path;
             if read.map_err(|source| io("reading", path, source))? == 0 {
                 return Ok(false);
@@ -310,10 +371,36 @@ impl Reader {
             Some(commit) if commit.digest != self.digest() => "its digest differs",
             Some(_) => {
                 self.batches += 1;
-                return Ok(());
+                return self.check_mark(batch.bytes);
             }
         };
         Err(self.damaged(batch.bytes, Damage::Commit(fault)))
+    }
+
+    /// The mark and the batches tell the same history.
+    fn check_mark(&self, place: usize) -> Result<(), JournalError> {
+        match self.mark {
+            Some(mark) if mark.batches == self.batches && mark.digest != self.digest() => {
+                Err(self.damaged(place, Damage::Mark))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Comes to the end, unless more was promised.
+    fn come_to(&mut self, end: End) -> Result<(), JournalError> {
+        match self.mark {
+            Some(mark) if mark.batches > self.batches => Err(JournalError::Lost {
+                path: self.files[self.at].path.clone(),
+                found: self.batches,
+                batches: mark.batches,
+                next_seq: mark.next_seq,
+            }),
+            _ => {
+                self.end = Some(end);
+                Ok(())
+            }
+        }
     }
 
     /// Ends the segment at the seal in `place..end`.
@@ -334,6 +421,7 @@ impl Reader {
         let fault = match seal {
             None => "its layout is unknown",
             Some(_) if place > 0 => "it stands in the middle of a batch",
+            Some(_) if self.void_from.is_some() => "the next segment takes over somewhere else",
             Some(seal) if seal != due => "its totals differ",
             Some(seal) if seal.closing == 1 && !last => "segments follow the end",
             Some(seal) => {
@@ -342,12 +430,14 @@ impl Reader {
                     self.offset = offset;
                     return Err(self.damaged(end, Damage::Seal("bytes follow it")));
                 }
-                match (seal.closing, last) {
-                    (1, _) => self.end = Some(End::Sealed(seal)),
-                    (_, true) => self.end = Some(End::Unsealed { trailing_bytes: 0 }),
-                    (_, false) => self.open_next()?,
-                }
-                return Ok(());
+                return match (seal.closing, last) {
+                    (1, _) => self.come_to(End::Sealed(seal)),
+                    (_, true) => {
+                        self.offset = offset;
+                        self.come_to(End::Unsealed { trailing_bytes: 0 })
+                    }
+                    (_, false) => self.open_next(),
+                };
             }
         };
         Err(self.damaged(place, Damage::Seal(fault)))
@@ -356,7 +446,8 @@ impl Reader {
     fn open_next(&mut self) -> Result<(), JournalError> {
         let run_id = self.header.run_id;
         self.at += 1;
-        (self.file, self.header) = open_segment(&self.files[self.at])?;
+        (self.file, self.header) = segment::open(&*self.disk, &self.files[self.at].path)?;
+        self.void_from = void_from(&*self.disk, self.files.get(self.at + 1));
         self.seed = frame::seed_of(self.header.salt);
         self.bytes.clear();
         self.offset = HEADER_BYTES as u64;
@@ -395,8 +486,8 @@ impl Reader {
         // Whole frames before `place` are lost too: their batch has no commit.
         let bad = committed + place as u64;
         let trailing_bytes = ahead.nonzero_to.max(bad) - committed;
-        self.end = Some(End::Unsealed { trailing_bytes });
-        Ok(())
+        self.offset = committed;
+        self.come_to(End::Unsealed { trailing_bytes })
     }
 
     /// Looks through the rest of the segment from `place` on. Nothing can be read after that.
@@ -487,13 +578,11 @@ fn raw(bytes: &[u8]) -> Raw<'_> {
     Raw { kind: head.kind, version: head.version, id, cause, received_ns, payload }
 }
 
-fn open_segment(segment: &SegmentFile) -> Result<(File, Header), JournalError> {
-    let path = &segment.path;
-    let mut file = File::open(path).map_err(|source| io("opening", path, source))?;
-    let mut block = Vec::with_capacity(HEADER_BYTES);
-    let read = (&mut file).take(HEADER_BYTES as u64).read_to_end(&mut block);
-    read.map_err(|source| io("reading", path, source))?;
-    Ok((file, Header::decode(&block, path)?))
+/// Where the segment `next` takes over from the one before it, if it says so. Whether its header can
+/// be believed is found out when it is opened.
+fn void_from(disk: &dyn Disk, next: Option<&SegmentFile>) -> Option<u64> {
+    let (_, header) = segment::open(disk, &next?.path).ok()?;
+    (header.resumes_at != 0).then_some(header.resumes_at)
 }
 
 #[cfg(test)]
@@ -549,7 +638,7 @@ mod tests {
     }
 
     fn segments(dir: &TempDir) -> Vec<(PathBuf, Vec<u8>)> {
-        let files = segment::list(dir.path()).unwrap();
+        let files = segment::list(&Files, dir.path()).unwrap();
         files.into_iter().map(|file| (file.path.clone(), fs::read(&file.path).unwrap())).collect()
     }
 

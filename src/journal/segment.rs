@@ -2,15 +2,19 @@
 //!
 //! The header is one block of 4,096 bytes: magic `EVLOG\0\0\x01`, format u16, oldest reader u16,
 //! codec u8, 3 zeros, segment number u64, first seq u64, salt u64, run digest before the segment
-//! \[32\], run id \[16\], registry hash \[32\], core version u32, 4 zeros, created ns i64, zeros,
-//! and in the last four bytes the CRC-32C of all before. Integers are little-endian.
+//! \[32\], run id \[16\], registry hash \[32\], core version u32, 4 zeros, created ns i64, resumes
+//! at u64, zeros, and in the last four bytes the CRC-32C of all before. Integers are little-endian.
+//!
+//! A segment that was finished in order ends with a seal. One that was not is left as it is, torn
+//! bytes and all; the segment after it then says where in it the journal goes on.
 
 use std::fmt;
-use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::codec::CODEC_ID;
 use super::digest::Digest;
+use super::disk::{Disk, Medium, read_some};
 use super::error::{Damage, JournalError, io};
 use super::frame::array;
 
@@ -53,6 +57,8 @@ pub struct Header {
     pub core_version: u32,
     /// When it was created, ns since 1970 UTC; 0 in a replay.
     pub created_ns: i64,
+    /// Where the segment before ends: whatever follows there is void. 0 where it has its seal.
+    pub resumes_at: u64,
 }
 
 impl Header {
@@ -72,6 +78,7 @@ impl Header {
         block.extend_from_slice(&self.core_version.to_le_bytes());
         block.extend_from_slice(&[0; 4]);
         block.extend_from_slice(&self.created_ns.to_le_bytes());
+        block.extend_from_slice(&self.resumes_at.to_le_bytes());
         block.resize(CRC_AT, 0);
         block.extend_from_slice(&crc32c::crc32c(&block).to_le_bytes());
         block
@@ -116,6 +123,7 @@ impl Header {
             registry: Digest(array(block, 88)),
             core_version: u32::from_le_bytes(array(block, 120)),
             created_ns: i64::from_le_bytes(array(block, 128)),
+            resumes_at: u64::from_le_bytes(array(block, 136)),
         })
     }
 }
@@ -138,48 +146,62 @@ pub struct SegmentFile {
     pub bytes: u64,
 }
 
-/// The directory that holds the segments of the journal at `path`: `path/log` or `path` itself.
-pub fn log_dir(path: &Path) -> PathBuf {
-    let log = path.join("log");
-    if log.is_dir() { log } else { path.into() }
+/// The files of the journal at `path`, which are in `path/log` or in `path` itself, and their
+/// directory.
+///
+/// # Errors
+/// When there is no directory, or it cannot be read.
+pub fn files(disk: &dyn Disk, path: &Path) -> Result<(PathBuf, Vec<(PathBuf, u64)>), JournalError> {
+    for dir in [path.join("log"), path.into()] {
+        match disk.list(&dir) {
+            Ok(files) => return Ok((dir, files)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(source) => return Err(io("listing", &dir, source)),
+        }
+    }
+    Err(JournalError::Absent { path: path.into() })
 }
 
 /// The segments of the journal at `path`, in order, with numbers from 0 without gaps.
 ///
 /// # Errors
 /// When the directory cannot be read, has no segment, or lacks one.
-pub fn list(path: &Path) -> Result<Vec<SegmentFile>, JournalError> {
-    let log = log_dir(path);
-    let failed = |source| io("listing", &log, source);
-    if !log.is_dir() {
-        return Err(JournalError::Absent { path: path.into() });
-    }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(&log).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let path = entry.path();
+pub fn list(disk: &dyn Disk, path: &Path) -> Result<Vec<SegmentFile>, JournalError> {
+    let mut segments = Vec::new();
+    for (path, bytes) in files(disk, path)?.1 {
         if path.extension().is_none_or(|extension| extension != "evl") {
             continue;
         }
-        let bytes = entry.metadata().map_err(failed)?.len();
         let Some((segment_no, first_seq)) = numbers(&path) else {
             let damage = Damage::Contiguity("the name is not of the form <number>-<first seq>.evl");
             return Err(JournalError::Damaged { path, offset: 0, seq: 0, damage });
         };
-        files.push(SegmentFile { segment_no, first_seq, path, bytes });
+        segments.push(SegmentFile { segment_no, first_seq, path, bytes });
     }
-    files.sort_by_key(|file| (file.segment_no, file.first_seq));
-    if files.is_empty() {
+    segments.sort_by_key(|file| (file.segment_no, file.first_seq));
+    if segments.is_empty() {
         return Err(JournalError::Absent { path: path.into() });
     }
-    for (place, file) in (0..).zip(&files) {
+    for (place, file) in (0..).zip(&segments) {
         if file.segment_no != place {
             let damage = Damage::Contiguity("a segment is missing or there twice");
             let (path, seq) = (file.path.clone(), file.first_seq);
             return Err(JournalError::Damaged { path, offset: 0, seq, damage });
         }
     }
-    Ok(files)
+    Ok(segments)
+}
+
+/// Opens a segment's file and reads its header.
+///
+/// # Errors
+/// When it cannot be read, or its header is damaged.
+pub fn open(disk: &dyn Disk, path: &Path) -> Result<(Box<dyn Medium>, Header), JournalError> {
+    let file = disk.open(path, false).map_err(|source| io("opening", path, source))?;
+    let mut block = Vec::with_capacity(HEADER_BYTES);
+    let read = read_some(&*file, &mut block, 0, HEADER_BYTES);
+    read.map_err(|source| io("reading", path, source))?;
+    Ok((file, Header::decode(&block, path)?))
 }
 
 /// Number and first input in a segment's name, if the name is exactly as [`file_name`] makes it.
@@ -203,6 +225,7 @@ mod tests {
             registry: Digest([3; 32]),
             core_version: 4,
             created_ns: -5,
+            resumes_at: 8_192,
         }
     }
 

@@ -1,12 +1,11 @@
 //! Writes a journal, or only its digest. One call per record; the payload is encoded once, and its
 //! bytes serve the digest and the frame.
 //!
-//! What is promised: buffered, sealed at the end. Nothing is synced, because a replay can be
-//! repeated: its journal is written into a new directory, which is renamed once it is sealed. After
-//! a power cut the journal may be there, missing or torn, and readers tell which. A writer that is
-//! dropped leaves a journal without a seal, which readers report as ended early.
+//! What is promised is said at the call site, see [`PersistMode`]. A writer that is dropped leaves
+//! a journal without a seal, which readers report as ended early and [`super::recover`] takes up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::domain::event::{Derived, EventId, Input, RunStarted};
 
@@ -14,6 +13,7 @@ use super::batch::Batch;
 use super::buffer::Buffer;
 use super::codec;
 use super::digest::{BLOCK_INPUTS, Digest, RunDigest};
+use super::disk::{Disk, Files};
 use super::error::{JournalError, Refusal};
 use super::frame;
 use super::keeper::{Desk, Keeper, Worker};
@@ -76,6 +76,76 @@ impl Default for Limits {
     }
 }
 
+/// What a writer promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PersistMode {
+    /// Buffered, sealed at the end. Nothing is synced, because the run can be repeated: its journal
+    /// is written into a new directory, which is renamed once it is sealed. After a power cut it
+    /// may be there, missing or torn, and readers tell which.
+    Buffered,
+    /// What [`Writer::settle`] says is kept is on the disk: it outlasts the process at once, and a
+    /// power cut too. Segments are prepared before they are needed, and there is at most one batch
+    /// that is not synced. The first failed write or sync ends the right to write.
+    Durable,
+}
+
+/// What the clocks say at a commit. Nothing is computed from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Wall clock, ns since 1970 UTC.
+    pub wall_ns: i64,
+    /// Monotonic clock, ns.
+    pub mono_ns: i64,
+    /// The boot that the monotonic clock counts from.
+    pub boot_id: [u8; 16],
+}
+
+/// Reads the clocks. The journal itself never does.
+pub type Clock = fn() -> Stamp;
+
+/// Where a journal goes and what it promises.
+#[derive(Clone)]
+pub struct Setup {
+    /// The disk.
+    pub disk: Arc<dyn Disk>,
+    /// The run's directory; segments are in `log` below it.
+    pub run_dir: PathBuf,
+    /// What makes the files its own.
+    pub identity: Identity,
+    /// When batches and segments are full.
+    pub limits: Limits,
+    /// What is promised.
+    pub mode: PersistMode,
+    /// The clocks of the commits.
+    pub clock: Clock,
+}
+
+impl Setup {
+    /// That of a replay: the machine's files, buffered, and no clock.
+    pub fn buffered(run_dir: &Path, identity: Identity, limits: Limits) -> Setup {
+        Setup {
+            disk: Arc::new(Files),
+            run_dir: run_dir.into(),
+            identity,
+            limits,
+            mode: PersistMode::Buffered,
+            clock: Stamp::default,
+        }
+    }
+
+    /// That of a live run: the machine's files, durable. Batches are small enough for one to be
+    /// synced while the next one comes together.
+    pub fn durable(run_dir: &Path, identity: Identity, clock: Clock) -> Setup {
+        let limits = Limits {
+            batch_records: 1_024,
+            batch_bytes: 256 * 1_024,
+            segment_bytes: 16 * 1_024 * 1_024,
+        };
+        let mode = PersistMode::Durable;
+        Setup { mode, clock, ..Setup::buffered(run_dir, identity, limits) }
+    }
+}
+
 /// What a finished run leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sealed {
@@ -93,6 +163,7 @@ pub struct Sealed {
 pub struct Writer {
     numbering: Numbering,
     limits: Limits,
+    mode: PersistMode,
     batch: Batch,
     desk: Desk,
 }
@@ -103,25 +174,41 @@ impl Writer {
         Writer::new(Keeper::default(), Limits::default())
     }
 
-    /// A writer of a new journal in `run_dir/log`, which must not hold one yet.
+    /// A writer of a new journal of a replay in `run_dir/log`, which must not hold one yet.
     ///
     /// # Errors
-    /// When the directory or the first segment cannot be created.
+    /// As [`Writer::begin`].
     pub fn create(run_dir: &Path, identity: Identity) -> Result<Writer, JournalError> {
-        Writer::create_with(run_dir, identity, Limits::default())
+        Writer::begin(&Setup::buffered(run_dir, identity, Limits::default()))
     }
 
     /// The same, with limits of one's own.
     ///
     /// # Errors
-    /// When the directory or the first segment cannot be created.
+    /// As [`Writer::begin`].
     pub fn create_with(
         run_dir: &Path,
         identity: Identity,
         limits: Limits,
     ) -> Result<Writer, JournalError> {
-        let log = Log::create(run_dir, identity, limits, RunDigest::new().value())?;
-        Ok(Writer::new(Keeper::of(log), limits))
+        Writer::begin(&Setup::buffered(run_dir, identity, limits))
+    }
+
+    /// A writer of a new journal. There must not be one yet.
+    ///
+    /// # Errors
+    /// When the directory or the first segment cannot be created; [`JournalError::Full`] where
+    /// there is no room for it.
+    pub fn begin(setup: &Setup) -> Result<Writer, JournalError> {
+        let log = Log::create(setup, RunDigest::new().value())?;
+        Ok(Writer { mode: setup.mode, ..Writer::new(Keeper::of(log), setup.limits) })
+    }
+
+    /// A writer that goes on behind what `keeper` has, whose records were numbered so far.
+    pub(super) fn resumed(keeper: Keeper, numbering: Numbering, setup: &Setup) -> Writer {
+        let mut writer = Writer::new(keeper, setup.limits);
+        writer.batch.restart(numbering.next_seq());
+        Writer { numbering, mode: setup.mode, ..writer }
     }
 
     fn new(keeper: Keeper, limits: Limits) -> Writer {
@@ -129,16 +216,19 @@ impl Writer {
         Writer {
             numbering: Numbering::default(),
             limits,
+            mode: PersistMode::Buffered,
             batch,
             desk: Desk::Here(Box::new(keeper)),
         }
     }
 
     /// The same writer, with hashes, checksums and files on a thread of their own. The bytes are
-    /// the same; a failed write shows at a later call, at the latest in [`Writer::seal`].
+    /// the same; a failed write shows at a later call, at the latest in [`Writer::seal`]. A durable
+    /// writer stays where it is: whoever waits for its promise gains nothing by another thread.
     #[must_use]
     pub fn in_background(self) -> Writer {
         let desk = match self.desk {
+            Desk::Here(keeper) if self.mode == PersistMode::Durable => Desk::Here(keeper),
             Desk::Here(keeper) => Desk::Away(Worker::start(*keeper, self.limits.batch_bytes)),
             Desk::Away(worker) => Desk::Away(worker),
         };
@@ -153,7 +243,7 @@ impl Writer {
     #[inline]
     pub fn input(&mut self, seq: u64, received_ns: i64, input: &Input) -> Result<(), JournalError> {
         if self.batch_is_full() {
-            self.close_batch()?;
+            self.close_batch(false)?;
         }
         let (kind, id) = (codec::input_kind(input), EventId::input(seq));
         self.numbering.check(kind.number(), id, 0).map_err(|error| refused(id, error))?;
@@ -178,12 +268,34 @@ impl Writer {
         Ok(())
     }
 
+    /// Ends a step. True if everything taken so far is kept as promised, so that the world may be
+    /// told; else it waits for others to share a sync with. With `urgent` nothing waits.
+    ///
+    /// # Errors
+    /// As [`Writer::input`]; then nothing is known of what was not kept before.
+    pub fn settle(&mut self, urgent: bool) -> Result<bool, JournalError> {
+        match self.mode {
+            PersistMode::Buffered => Ok(true),
+            PersistMode::Durable if self.batch.count() == 0 => Ok(true),
+            PersistMode::Durable if urgent || self.batch_is_full() => {
+                self.close_batch(urgent)?;
+                Ok(true)
+            }
+            PersistMode::Durable => Ok(false),
+        }
+    }
+
+    /// The number that the next input must have.
+    pub const fn next_seq(&self) -> u64 {
+        self.numbering.next_seq()
+    }
+
     /// Closes the last batch and says that nothing follows.
     ///
     /// # Errors
     /// When writing fails, now or before: then the journal is not to be relied on.
     pub fn seal(mut self) -> Result<Sealed, JournalError> {
-        self.close_batch()?;
+        self.close_batch(true)?;
         self.desk.seal()
     }
 
@@ -196,8 +308,8 @@ impl Writer {
     }
 
     #[cold]
-    fn close_batch(&mut self) -> Result<(), JournalError> {
-        let kept = self.desk.hand_over(std::mem::take(&mut self.batch));
+    fn close_batch(&mut self, urgent: bool) -> Result<(), JournalError> {
+        let kept = self.desk.hand_over(std::mem::take(&mut self.batch), urgent);
         match kept {
             Ok(empty) => self.batch = empty,
             Err(error) => {
