@@ -336,8 +336,11 @@ impl Reader {
     fn fill(&mut self, len: usize) -> Result<bool, JournalError> {
         while self.bytes.len() < len {
             let offset = self.offset + self.bytes.len() as u64;
-            let read = read_some(&*self.file, &mut self.bytes, offset, READ_BYTES);
-            let path = &self.files[self.at].path;
+            let SegmentFile { path, bytes, .. } = &self.files[self.at];
+            // No more than the file had when it was listed, but enough to see that it has grown.
+            let left = bytes.saturating_sub(offset).max(HEADER_BYTES as u64);
+            let ask = usize::try_from(left).map_or(READ_BYTES, |left| left.min(READ_BYTES));
+            let read = read_some(&*self.file, &mut self.bytes, offset, ask);
             if read.map_err(|source| io("reading", path, source))? == 0 {
                 return Ok(false);
             }

@@ -4,7 +4,7 @@
 //! - [`disk`] the model: what a disk may do; [`fate`] what a power cut makes of it; [`damage`] what
 //!   years make of it; [`plan`] which operations fail
 //! - [`world`] the records; [`run`] a run in several lives and what must hold after each
-//! - [`seed`] the run of a seed; [`sweep`] one script in which every operation fails
+//! - [`seed`] the run of a seed; [`sweep`] scripts in which every operation fails
 //! - [`farm`] many runs on all cores; [`tally`] what they came to; [`model`] tests of the model
 
 mod damage;
@@ -153,7 +153,7 @@ fn simulate(args: &Args) -> ExitCode {
     let sweep = match Sweep::new() {
         Ok(sweep) => sweep,
         Err(violation) => {
-            println!("the script of the sweep does not run: {violation}");
+            println!("the sweep does not begin: {violation}");
             return ExitCode::FAILURE;
         }
     };

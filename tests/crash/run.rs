@@ -48,8 +48,8 @@ pub struct Run {
     pub disk: SimDisk,
     pub dice: Dice,
     pub tally: Tally,
+    pub limits: Limits,
     world: World,
-    limits: Limits,
     honesty: Honesty,
     /// Every record that may be there, in order.
     handed: Vec<Record>,

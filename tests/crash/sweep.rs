@@ -1,35 +1,53 @@
-//! The sweep: one fixed script, and every operation of the disk in it fails, once or from there on
+//! The sweep: fixed scripts, and every operation of the disk in them fails, once or from there on
 //! for good, in every way there is; after that the process is gone, with the power or without.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use lockstep::journal::Limits;
 
 use super::fate::Weather;
 use super::plan::{Failing, Fault, Honesty, Plan};
 use super::run::{Ended, Run, Script, Violation};
 use super::seed::{Verdict, words_of};
 
-/// The seed of the script.
+/// The seed of the scripts.
 const SEED: u64 = 20_241_001;
 const ROOM: u64 = 1 << 40;
+/// What the power does between the lives.
+const BETWEEN: Weather = Weather::Patchy;
 
-/// The lives of the script. The last one takes up what a power cut has left and brings the run to
-/// its end.
-const LIVES: [Script; 2] = [
-    Script { steps: 60, urgent_once_in: 4, seals: false },
-    Script { steps: 30, urgent_once_in: 4, seals: true },
+/// The lives of a script. Each takes up what a power cut has left of the one before, and the last
+/// brings the run to its end.
+const LIVES: [Script; 3] = [
+    Script { steps: 50, urgent_once_in: 4, seals: false },
+    Script { steps: 20, urgent_once_in: 4, seals: false },
+    Script { steps: 20, urgent_once_in: 4, seals: true },
+];
+
+/// In one script several batches share a segment; in the other each fills its own.
+const LIMITS: [Limits; 2] = [
+    Limits { batch_records: 4, batch_bytes: 900, segment_bytes: 9_000 },
+    Limits { batch_records: 3, batch_bytes: 400, segment_bytes: 5_200 },
 ];
 
 /// All cases of the sweep.
 pub struct Sweep {
-    /// Operations of each life when nothing goes wrong.
-    operations: [u64; LIVES.len()],
+    /// Operations of each life of each script when nothing goes wrong.
+    operations: Vec<(Place, u64)>,
+}
+
+/// A life of a script.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    limits: Limits,
+    life: usize,
 }
 
 /// One case.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    /// The life in which the operation fails.
-    life: usize,
+    /// Where the operation fails.
+    place: Place,
     failing: Failing,
     /// What the power does after it.
     weather: Option<Weather>,
@@ -41,21 +59,23 @@ const WEATHERS: [Option<Weather>; 3] = [None, Some(Weather::Dark), Some(Weather:
 const PER_OPERATION: u64 = (Fault::ALL.len() * 2 * WEATHERS.len()) as u64;
 
 impl Sweep {
-    /// Measures the script.
+    /// Measures the scripts.
     pub fn new() -> Result<Sweep, Violation> {
-        let mut run = script(false);
-        let mut operations = [0; LIVES.len()];
-        for (life, count) in operations.iter_mut().enumerate() {
-            calm_life(&mut run, life)?;
-            *count = run.disk.operations();
-            run.power_cut(Weather::Patchy);
+        let mut operations = Vec::new();
+        for limits in LIMITS {
+            let mut run = script(limits, false);
+            for life in 0..LIVES.len() {
+                calm_life(&mut run, life)?;
+                operations.push((Place { limits, life }, run.disk.operations()));
+                run.power_cut(BETWEEN);
+            }
         }
         Ok(Sweep { operations })
     }
 
     /// Operations that fail.
     pub fn operations(&self) -> u64 {
-        self.operations.iter().sum()
+        self.operations.iter().map(|(_, count)| count).sum()
     }
 
     /// How many cases there are.
@@ -64,22 +84,25 @@ impl Sweep {
     }
 
     fn case(&self, number: u64) -> Case {
-        let (place, mut number) = (number % PER_OPERATION, number / PER_OPERATION);
-        let mut life = 0;
-        while number >= self.operations[life] {
-            number -= self.operations[life];
-            life += 1;
-        }
-        let (kind, weather) = (place as usize / WEATHERS.len(), place as usize % WEATHERS.len());
+        let (variant, mut operation) = (number % PER_OPERATION, number / PER_OPERATION);
+        let mut places = self.operations.iter();
+        let place = loop {
+            let (place, count) = places.next().expect("the number is one of a case");
+            match operation.checked_sub(*count) {
+                Some(rest) => operation = rest,
+                None => break *place,
+            }
+        };
+        let variant = variant as usize;
+        let (kind, weather) = (variant / WEATHERS.len(), WEATHERS[variant % WEATHERS.len()]);
         let (fault, for_good) = (Fault::ALL[kind / 2], kind.is_multiple_of(2));
-        let failing = Failing { from: 1 + number, fault, for_good };
-        Case { life, failing, weather: WEATHERS[weather] }
+        Case { place, failing: Failing { from: 1 + operation, fault, for_good }, weather }
     }
 
     /// Runs a case.
     pub fn run(&self, number: u64, is_shown: bool) -> Verdict {
         let case = self.case(number);
-        let mut run = script(is_shown);
+        let mut run = script(case.place.limits, is_shown);
         let done = catch_unwind(AssertUnwindSafe(|| go(&mut run, case)));
         let violation = match done {
             Ok(result) => result.err(),
@@ -91,8 +114,10 @@ impl Sweep {
     }
 }
 
-fn script(is_shown: bool) -> Run {
-    Run::new(SEED, ROOM, Honesty::Honest, is_shown)
+fn script(limits: Limits, is_shown: bool) -> Run {
+    let mut run = Run::new(SEED, ROOM, Honesty::Honest, is_shown);
+    run.limits = limits;
+    run
 }
 
 fn calm_life(run: &mut Run, life: usize) -> Result<(), Violation> {
@@ -103,13 +128,13 @@ fn calm_life(run: &mut Run, life: usize) -> Result<(), Violation> {
 }
 
 fn go(run: &mut Run, case: Case) -> Result<(), Violation> {
-    for life in 0..case.life {
+    for life in 0..case.place.life {
         calm_life(run, life)?;
-        run.power_cut(Weather::Patchy);
+        run.power_cut(BETWEEN);
     }
     let Failing { fault, .. } = case.failing;
     let plan = Plan { failing: Some(case.failing), ..Plan::CALM };
-    let ended = run.live(plan, LIVES[case.life])?;
+    let ended = run.live(plan, LIVES[case.place.life])?;
     if let (Ended::With(error), Fault::Short | Fault::Interrupted) = (&ended, fault) {
         return Err(format!("{fault:?} is no reason to stop: {error}"));
     }
