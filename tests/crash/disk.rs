@@ -193,6 +193,17 @@ impl SimDisk {
         self.state().changes
     }
 
+    /// The files whose names end like that, with a checksum of what the living see of them.
+    pub fn fingerprints(&self, end: &str) -> Vec<(String, u32)> {
+        let state = self.state();
+        let names = state.live.iter().filter(|(name, _)| name.ends_with(end));
+        let files = names.filter_map(|(name, node)| match node {
+            Node::File(inode) => Some((name.clone(), crc32c::crc32c(&state.files[*inode].cache))),
+            Node::Dir => None,
+        });
+        files.collect()
+    }
+
     /// What was done so far, as one number.
     pub fn trace_hash(&self) -> u64 {
         self.state().trace.hash()

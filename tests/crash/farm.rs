@@ -44,11 +44,12 @@ impl Harvest {
     }
 }
 
-/// Runs `count` runs from number `from` on.
+/// Runs `count` runs from number `from` on; with `fail_fast` no more than it takes to see one fail.
 pub fn harvest(
     from: u64,
     count: u64,
     threads: usize,
+    fail_fast: bool,
     run: impl Fn(u64) -> Verdict + Sync,
 ) -> Harvest {
     let (taken, all) = (AtomicU64::new(0), Mutex::new(Harvest::default()));
@@ -60,6 +61,10 @@ pub fn harvest(
                 loop {
                     let start = taken.fetch_add(CHUNK, Ordering::Relaxed);
                     if start >= count {
+                        break;
+                    }
+                    if fail_fast && own.violations > 0 {
+                        taken.store(count, Ordering::Relaxed);
                         break;
                     }
                     let end = (start + CHUNK).min(count);

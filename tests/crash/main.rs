@@ -66,6 +66,9 @@ struct Args {
     /// Print every operation of a single seed or case.
     #[arg(long)]
     trace: bool,
+    /// Stop soon after the first violation.
+    #[arg(long)]
+    fail_fast: bool,
     /// How many threads; as many as there are cores if not given.
     #[arg(long)]
     threads: Option<usize>,
@@ -95,7 +98,7 @@ fn guarded(test: fn()) -> Result<(), Failed> {
 
 fn some_seeds() -> Result<(), Failed> {
     let run = |seed| seed::run(seed, DAMAGE, false);
-    let harvest = harvest(0, SEEDS, cores(), run);
+    let harvest = harvest(0, SEEDS, cores(), false, run);
     no_violations(&harvest, |seed| rerun(&format!("--seed {seed} --damage {DAMAGE}")))?;
     let tally = harvest.tally;
     let empty = [tally.acknowledged, tally.stops, tally.failures, tally.resumed, tally.flagged]
@@ -106,7 +109,7 @@ fn some_seeds() -> Result<(), Failed> {
 fn some_of_the_sweep() -> Result<(), Failed> {
     let sweep = Sweep::new()?;
     let run = |place| sweep.run(place * STRIDE, false);
-    let harvest = harvest(0, sweep.cases() / STRIDE, cores(), run);
+    let harvest = harvest(0, sweep.cases() / STRIDE, cores(), false, run);
     no_violations(&harvest, |place| rerun(&format!("--sweep --case {}", place * STRIDE)))
 }
 
@@ -146,7 +149,7 @@ fn simulate(args: &Args) -> ExitCode {
     }
     if !args.sweep {
         let run = |seed| seed::run(seed, args.damage, false);
-        let (harvest, time) = timed(|| harvest(args.from, args.seeds, threads, run));
+        let (harvest, time) = timed(|| harvest(args.from, args.seeds, threads, args.fail_fast, run));
         let rerun = |seed| rerun(&format!("--seed {seed} --damage {}", args.damage));
         return report(&harvest, "seeds", time, rerun);
     }
@@ -164,7 +167,7 @@ fn simulate(args: &Args) -> ExitCode {
         }
         return single(sweep.run(case, args.trace));
     }
-    let (harvest, time) = timed(|| harvest(0, sweep.cases(), threads, |case| sweep.run(case, false)));
+    let (harvest, time) = timed(|| harvest(0, sweep.cases(), threads, args.fail_fast, |case| sweep.run(case, false)));
     println!("{:<36} {:>14}", "operations that failed", sweep.operations());
     report(&harvest, "cases", time, |case| rerun(&format!("--sweep --case {case}")))
 }

@@ -23,6 +23,9 @@ use super::world::{World, derived};
 /// What must not be, in words.
 pub type Violation = String;
 
+/// How the names of segments end.
+const SEGMENT: &str = ".evl";
+
 /// How a life goes on as long as nothing stops it.
 #[derive(Clone, Copy, Debug)]
 pub struct Script {
@@ -56,6 +59,8 @@ pub struct Run {
     /// How many of these must be there, and how many had to be before the last was acknowledged.
     acknowledged: usize,
     acknowledged_before: usize,
+    /// The input up to which the mark must speak after a power cut: something was urgent there.
+    promised_seq: u64,
     /// Whether the end was asked for, and whether it was acknowledged.
     seal_asked: bool,
     sealed: bool,
@@ -86,6 +91,7 @@ impl Run {
             handed: Vec::new(),
             acknowledged: 0,
             acknowledged_before: 0,
+            promised_seq: 0,
             seal_asked: false,
             sealed: false,
         }
@@ -117,7 +123,7 @@ impl Run {
         self.tally.lives += 1;
         self.disk.start(plan);
         let (writer, ended) = match self.open()? {
-            Ok(Some(writer)) => self.go_on(writer, script),
+            Ok(Some(writer)) => self.go_on(writer, script)?,
             Ok(None) => (None, Ended::InOrder),
             Err(error) => (None, Ended::With(error)),
         };
@@ -152,8 +158,13 @@ impl Run {
             self.tally.lost += (self.acknowledged - found) as u64;
             return Err(format!("{} acknowledged, {found} taken up", self.acknowledged));
         }
-        let next_seq = findings.next_seq;
-        let writer = match resume(&setup, findings) {
+        let (next_seq, left) = (findings.next_seq, self.disk.fingerprints(SEGMENT));
+        let resumed = resume(&setup, findings);
+        let kept = self.disk.fingerprints(SEGMENT);
+        if let Some(written) = left.iter().find(|file| !kept.contains(file)) {
+            return Err(format!("{} was left by another process and is another now", written.0));
+        }
+        let writer = match resumed {
             Ok((writer, _)) => writer,
             Err(error) => {
                 self.no_false_alarm(&error)?;
@@ -166,6 +177,7 @@ impl Run {
         // Whoever resumes has everything on the disk.
         self.handed.truncate(found);
         (self.acknowledged, self.acknowledged_before) = (found, found);
+        self.promised_seq = next_seq;
         self.tally.resumed += 1;
         Ok(Ok(Some(writer)))
     }
@@ -193,32 +205,57 @@ impl Run {
         Ok(())
     }
 
-    fn go_on(&mut self, mut writer: Writer, script: Script) -> (Option<Writer>, Ended) {
+    fn go_on(
+        &mut self,
+        mut writer: Writer,
+        script: Script,
+    ) -> Result<(Option<Writer>, Ended), Violation> {
         for _ in 0..script.steps {
             let step = self.world.step(writer.next_seq());
             self.handed.extend_from_slice(&step);
             let urgent = self.dice.once_in(script.urgent_once_in);
             match take(&mut writer, &step, urgent) {
-                Ok(true) => self.acknowledge(),
+                Ok(true) => self.acknowledge(urgent),
+                Ok(false) if urgent => return Err("what is urgent waits".into()),
                 Ok(false) => {}
-                Err(error) => return (Some(writer), Ended::With(error)),
+                Err(error) => {
+                    self.nothing_more(writer)?;
+                    return Ok((None, Ended::With(error)));
+                }
             }
         }
         if !script.seals {
-            return (Some(writer), Ended::InOrder);
+            return Ok((Some(writer), Ended::InOrder));
         }
         self.seal_asked = true;
         match writer.seal() {
             Ok(_) => {
-                self.acknowledge();
+                self.acknowledge(true);
                 self.sealed = true;
-                (None, Ended::InOrder)
+                Ok((None, Ended::InOrder))
             }
-            Err(error) => (None, Ended::With(error)),
+            Err(error) => Ok((None, Ended::With(error))),
         }
     }
 
-    fn acknowledge(&mut self) {
+    /// A writer that has failed once acknowledges nothing any more, whatever it is asked.
+    fn nothing_more(&mut self, mut writer: Writer) -> Result<(), Violation> {
+        for _ in 0..2 {
+            let step = self.world.step(writer.next_seq());
+            if let Ok(true) = take(&mut writer, &step, true) {
+                return Err("acknowledged after a failure".into());
+            }
+        }
+        match writer.seal() {
+            Ok(_) => Err("sealed after a failure".into()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn acknowledge(&mut self, urgent: bool) {
+        if urgent {
+            self.promised_seq = self.handed.last().map_or(0, |record| record.id.seq + 1);
+        }
         if self.handed.len() > self.acknowledged {
             self.acknowledged_before = self.acknowledged;
             self.tally.acknowledged += (self.handed.len() - self.acknowledged) as u64;
@@ -246,7 +283,7 @@ impl Run {
         }
         self.judge(&findings, &content)?;
         if self.honesty == Honesty::Honest {
-            return self.nothing_lost(&content);
+            return self.nothing_lost(&findings, &content);
         }
         // The disk lied; whatever is there now is the truth.
         self.acknowledged = self.acknowledged.min(content.records.len());
@@ -297,11 +334,16 @@ impl Run {
         Ok(())
     }
 
-    fn nothing_lost(&mut self, content: &Content) -> Result<(), Violation> {
+    fn nothing_lost(&mut self, findings: &Findings, content: &Content) -> Result<(), Violation> {
         let (found, due) = (content.records.len(), self.acknowledged);
         if found < due {
             self.tally.lost += (due - found) as u64;
             return Err(format!("lost: {due} records acknowledged, {found} there"));
+        }
+        let marked = findings.mark.map_or(0, |mark| mark.next_seq);
+        if marked < self.promised_seq {
+            let promised = self.promised_seq;
+            return Err(format!("the mark stands at {marked}, but up to {promised} was urgent"));
         }
         if self.sealed && !matches!(content.end, End::Sealed(_)) {
             return Err("the seal was acknowledged and is gone".into());
@@ -311,6 +353,9 @@ impl Run {
 
     /// Does `cases` damages, each to a copy of the disk at rest, and looks whether they are seen.
     pub fn damage(&mut self, cases: u64) -> Result<(), Violation> {
+        if self.honesty != Honesty::Honest {
+            return Ok(());
+        }
         self.disk.state().power_cut(Weather::Calm);
         let Ok((findings, _)) = self.look(&self.disk) else { return Ok(()) };
         let marked = findings.mark.map_or(0, |mark| self.before(mark.next_seq));
