@@ -1,10 +1,14 @@
-//! The only place that reads a clock: for the date of an acceptance and for how long a run took.
-//! Nothing that is journalled comes from here.
+//! The only place that reads a clock: for the date of an acceptance, for how long a run took, and
+//! for the stamps of a durable journal. Nothing that anything is computed from comes from here.
 #![expect(clippy::disallowed_methods, reason = "time that people see has to be read somewhere")]
 
+use std::sync::LazyLock;
 use std::time::Instant;
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::domain::time::Timestamp;
+use crate::journal::writer::Stamp;
 
 /// What the machine's clock shows.
 pub fn now() -> Timestamp {
@@ -15,3 +19,18 @@ pub fn now() -> Timestamp {
 pub fn stopwatch() -> Instant {
     Instant::now()
 }
+
+/// What the clocks show, for a commit. Where a clock is not to be had it shows 0.
+pub fn stamp() -> Stamp {
+    let wall_ns = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0);
+    let mono = clock_gettime(ClockId::Monotonic);
+    let mono_ns = mono.tv_sec.saturating_mul(1_000_000_000).saturating_add(mono.tv_nsec);
+    Stamp { wall_ns, mono_ns, boot_id: *BOOT_ID }
+}
+
+/// The boot that the monotonic clock counts from.
+static BOOT_ID: LazyLock<[u8; 16]> = LazyLock::new(|| {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    u128::from_str_radix(&digits, 16).map_or([0; 16], u128::to_be_bytes)
+});

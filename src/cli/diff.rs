@@ -1,6 +1,7 @@
 //! `lockstep diff A B`: what differs between two goldens, two runs, or a run and a golden.
 
 mod events;
+mod states;
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -47,6 +48,8 @@ pub enum Only {
     Bars,
     /// Every event of two journals, up to the first that differs
     Events,
+    /// The state of the core after each input of two runs that heard the same
+    States,
 }
 
 /// How the result is written.
@@ -82,6 +85,7 @@ fn execute(
     refuse_itself(args)?;
     let table = match args.only {
         Some(Only::Events) => return events::execute(args),
+        Some(Only::States) => return states::execute(args),
         Some(only) => only.table(),
         None => None,
     };
@@ -115,7 +119,7 @@ impl Only {
             Only::Signals => Some(TableKind::Signals),
             Only::Fills => Some(TableKind::Fills),
             Only::Bars => Some(TableKind::Bars),
-            Only::Events => None,
+            Only::Events | Only::States => None,
         }
     }
 }

@@ -10,9 +10,11 @@ pub mod diff;
 pub mod divergence;
 pub mod doctor;
 pub mod exit;
+pub mod facts;
 pub mod failure;
 pub mod golden;
 pub mod journal;
+pub mod live;
 pub mod prepare;
 pub mod replay;
 pub mod terminal;
@@ -36,12 +38,14 @@ struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 same or done · 1 finished and differs · 2 usage, \
     configuration or missing data · 3 damaged data or journal · 4 nothing selected · 5 not \
-    deterministic · 6 stopped by a limit · 73 locked · 74 reading or writing failed";
+    deterministic · 6 stopped by a limit · 73 locked · 74 reading or writing failed · 130 interrupted, can go on";
 
 #[derive(clap::Subcommand)]
 enum Command {
     /// Replay history through the core and hold the facts against golden
     Replay(Box<replay::ReplayArgs>),
+    /// Run live on paper: durable, taken up where it stopped
+    Live(live::LiveArgs),
     /// Bring history in, look at it, list it, make it up
     Data(data::DataArgs),
     /// Compare two runs, or a run and a golden
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Replay(args) => replay::run(&args, &prepare::market()?),
+        Command::Live(args) => live::run(&args, &prepare::market()?),
         Command::Data(args) => data::run(args, &prepare::market()?),
         Command::Diff(args) => diff::run(&args, &prepare::book_of_run),
         Command::Golden(args) => {

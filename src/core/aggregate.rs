@@ -3,19 +3,21 @@
 
 use alloc::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::fact::{Bar, Bar15m, Tick};
 use crate::domain::money::{Price, Qty};
 use crate::domain::time::{MINUTE_US, Timestamp};
 
 /// Strategy bars of one instrument that are not closed yet, oldest first. There is more than one
 /// only while the watermark lags behind the bars.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Buckets {
     open: VecDeque<Bar15m>,
 }
 
 /// Where a minute belongs: its quarter's label, end and number of trading minutes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Quarter {
     /// Start of the quarter.
     pub open_time: Timestamp,
@@ -67,7 +69,7 @@ impl Buckets {
 }
 
 /// Minutes of one instrument that ticks are still being added to, oldest first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct TickMinutes {
     open: VecDeque<Bar>,
 }

@@ -4,6 +4,8 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::event::RunStarted;
 use crate::domain::fact::{Bar, Bar15m, RejectReason, Rejection, Tick};
 use crate::domain::instrument::{Instrument, InstrumentId};
@@ -26,7 +28,7 @@ pub enum Boundary {
 }
 
 /// An instrument's hours and grid on one trading day.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Hours {
     date: Date,
     windows: Vec<Window>,
@@ -35,7 +37,7 @@ struct Hours {
 }
 
 /// One instrument.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Lane {
     /// By session of the run.
     hours: Vec<Hours>,
@@ -52,7 +54,7 @@ struct Lane {
 }
 
 /// All instruments of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Lanes {
     lanes: Vec<Lane>,
     /// Date and end of each session, over all instruments.

@@ -22,6 +22,8 @@ pub mod strategy;
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::event::{Derived, Input, RunStarted};
 use crate::domain::fact::{Bar, Bar15m, RejectReason, Rejection, Tick};
 use crate::domain::instrument::InstrumentId;
@@ -35,7 +37,7 @@ use strategy::Strategy;
 
 /// The machine. Equal inputs lead to equal states and equal outputs, whatever the machine it runs
 /// on, the build, the number of threads around it or the time of day.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Core {
     lanes: Lanes,
     strategy: Strategy,

@@ -3,13 +3,15 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::event::RunStarted;
 use crate::domain::fact::{Fill, Position};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Cash, Price, Qty};
 
 /// The account of one run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Portfolio {
     cash: Cash,
     holdings: Vec<Holding>,
@@ -18,7 +20,7 @@ pub struct Portfolio {
     day: Day,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Holding {
     quantity: Qty,
     cost: Cash,
@@ -27,7 +29,7 @@ struct Holding {
 }
 
 /// Where the day began, and what it has paid in fees.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Day {
     equity_before: Cash,
     fees: Cash,

@@ -5,6 +5,8 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::config::StrategyConfig;
 use crate::domain::event::RunStarted;
 use crate::domain::fact::{Bar15m, Indicators, Signal, SignalKind};
@@ -14,7 +16,7 @@ use crate::domain::time::Timestamp;
 use super::indicator::IndicatorSet;
 
 /// The strategy over all instruments of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Strategy {
     config: StrategyConfig,
     capital: Cash,
@@ -23,7 +25,7 @@ pub struct Strategy {
 }
 
 /// What the strategy remembers of one instrument.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct History {
     indicators: IndicatorSet,
     bars: u32,

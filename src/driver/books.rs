@@ -2,7 +2,7 @@
 //! the oracle computes them over whole columns.
 
 use crate::backtest;
-use crate::domain::event::{Command, EventId, Input, Output, RunStarted};
+use crate::domain::event::{Command, Derived, EventId, Input, RunStarted};
 use crate::domain::fact::Bar;
 use crate::golden::book::{Book, Collector};
 use crate::sinks::Sink;
@@ -17,8 +17,8 @@ impl Sink for Collector {
         Collector::input(self, input);
     }
 
-    fn output(&mut self, id: EventId, output: &Output) {
-        Collector::output(self, id, output);
+    fn output(&mut self, id: EventId, derived: &Derived) {
+        Collector::output(self, id, &derived.output);
     }
 }
 

@@ -3,26 +3,35 @@
 //!
 //! - [`case`] a named replay, as its file says
 //! - [`settings`] what can be set in it, and to what
+//! - [`live`] a run that is lived and not repeated
 //! - [`plan`] from what is asked to a run's first record
 //! - [`history`] the history store as a source
 //! - [`books`] the comparable facts of a case, by the core and by the oracle
 //! - [`replay`] a replay from request to seal
+//! - [`run`] the one loop
+//! - [`resume`] a run that was left, taken up where it stopped
+//! - [`state`] the state of the core in its parts
 //! - [`verify`] a recorded run held against the core, and two recorded runs against each other
 
 pub mod books;
 pub mod case;
 pub mod history;
+pub mod live;
 pub mod plan;
 pub mod replay;
+pub mod resume;
+pub mod run;
 pub mod settings;
+pub mod state;
 pub mod verify;
 
-use crate::core::Core;
-use crate::domain::event::{EndReason, EventId, Input, RunEnded, RunStarted};
+use crate::domain::event::{Input, RunStarted};
 use crate::domain::time::Timestamp;
 use crate::journal::error::JournalError;
 use crate::journal::writer::{Sealed, Writer};
 use crate::sinks::Sink;
+
+use run::{Ended, Run};
 
 /// Where inputs come from, in their one order.
 pub trait Source {
@@ -37,6 +46,18 @@ pub trait Source {
 
     /// The last watermark that was handed over.
     fn watermark(&self) -> Timestamp;
+
+    /// Whether the next input is not at hand yet, so that the world may be told of what is there.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        false
+    }
+
+    /// Once there is nothing more: whether somebody stopped the source before its end, so that the
+    /// run can go on another time.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
 }
 
 /// Why a run broke off.
@@ -50,43 +71,18 @@ pub enum DriveError<E> {
     Journal(#[from] JournalError),
 }
 
-/// Runs the core over everything that the source says. Each input is in the journal before the core
-/// sees it, and each output before anybody else does.
+/// Runs the core over everything that the source says, from the first record to the seal.
 ///
 /// # Errors
 /// When the source or the journal fails; then the journal is not sealed.
 pub fn drive<S: Source>(
-    run: &RunStarted,
+    started: &RunStarted,
     source: &mut S,
-    mut journal: Writer,
+    journal: Writer,
     sinks: &mut [&mut dyn Sink],
 ) -> Result<Sealed, DriveError<S::Error>> {
-    let mut core = Core::new(run);
-    let mut derived = Vec::new();
-    let started = Input::RunStarted(Box::new(run.clone()));
-    journal.input(0, 0, &started)?;
-    tell(sinks, |sink| sink.input(0, &started));
-    let mut seq = 1;
-    while let Some(input) = source.next().map_err(DriveError::Source)? {
-        journal.input(seq, 0, &input)?;
-        tell(sinks, |sink| sink.input(seq, &input));
-        derived.clear();
-        core.step(seq, &input, &mut derived);
-        for (index, derived) in (1..).zip(&derived) {
-            journal.output(seq, index, derived)?;
-            tell(sinks, |sink| sink.output(EventId { seq, index }, &derived.output));
-        }
-        seq += 1;
-    }
-    let ended = RunEnded { time: source.watermark(), reason: EndReason::Completed };
-    journal.input(seq, 0, &Input::RunEnded(ended))?;
-    tell(sinks, |sink| sink.input(seq, &Input::RunEnded(ended)));
-    Ok(journal.seal()?)
-}
-
-#[inline]
-fn tell(sinks: &mut [&mut dyn Sink], what: impl Fn(&mut dyn Sink)) {
-    for sink in sinks {
-        what(*sink);
+    match Run::begin(started, journal, sinks)?.go_on(source, sinks)? {
+        Ended::Sealed(sealed) => Ok(sealed),
+        Ended::Interrupted { .. } => unreachable!("history is never interrupted"),
     }
 }

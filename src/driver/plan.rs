@@ -8,6 +8,9 @@ use crate::domain::session::UnlistedYear;
 use crate::domain::time::{Date, Timestamp};
 use crate::sources::market::Market;
 
+/// The program that runs, as it stands in a run's description and in checkpoints.
+pub const BUILD: &str = concat!("lockstep ", env!("CARGO_PKG_VERSION"));
+
 /// Days from `first` to `last`, both inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateRange {
@@ -147,7 +150,7 @@ impl Plan {
         };
         let run = RunStarted {
             core_version: CORE_VERSION,
-            build: concat!("lockstep ", env!("CARGO_PKG_VERSION")).to_owned(),
+            build: BUILD.to_owned(),
             config,
             instruments,
             calendar_version: calendar.version.clone(),

@@ -100,8 +100,7 @@ impl Replay {
         threads: usize,
         sinks: &mut [&mut dyn Sink],
     ) -> Result<Sealed, ReplayError> {
-        let mut history =
-            History::new(&self.run, &self.commands, &self.store, self.range, threads)?;
+        let mut history = self.history(threads)?;
         let journal = match run_dir {
             Some(run_dir) => Writer::create(run_dir, self.identity()?)?,
             None => Writer::digest_only(),
@@ -111,6 +110,14 @@ impl Replay {
             DriveError::Source(error) => ReplayError::Store(error),
             DriveError::Journal(error) => ReplayError::Journal(error),
         })
+    }
+
+    /// Everything that the run hears, in order.
+    ///
+    /// # Errors
+    /// When no threads can be had.
+    pub fn history(&self, threads: usize) -> Result<History, ReplayError> {
+        Ok(History::new(&self.run, &self.commands, &self.store, self.range, threads)?)
     }
 
     /// What the run is called: the same description always has the same name.

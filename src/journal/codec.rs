@@ -32,6 +32,15 @@ const CONFIG: config::Configuration<
     config::Limit<PAYLOAD_MAX>,
 > = config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<PAYLOAD_MAX>();
 
+/// The same for states, which may be longer than any record.
+const STATE_CONFIG: config::Configuration<
+    config::LittleEndian,
+    config::Fixint,
+    config::Limit<STATE_MAX>,
+> = config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<STATE_MAX>();
+/// The largest state, in bytes: some thousands of instruments.
+const STATE_MAX: usize = 1 << 30;
+
 /// Why an event is no payload, or a payload no event.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CodecError {
@@ -237,6 +246,29 @@ pub fn decode(kind: Kind, payload: &[u8], scratch: &mut Buffer) -> Result<Event,
         Event::Output(output) => encode_output(output, scratch)?,
     }
     if scratch.as_slice() == payload { Ok(event) } else { Err(CodecError::NotCanonical) }
+}
+
+/// Appends the state of a machine to `out`, for a checkpoint. It has no frame and no limit, and is
+/// read by the program that wrote it only.
+///
+/// # Errors
+/// When it holds what has no fixed form.
+pub fn encode_state<T: Serialize>(state: &T, out: &mut Buffer) -> Result<(), CodecError> {
+    let written = bincode::serde::encode_into_writer(state, Tail(out), STATE_CONFIG);
+    written.map_err(|error| layout(&error))
+}
+
+/// Reads what [`encode_state`] wrote.
+///
+/// # Errors
+/// When the bytes are not exactly that.
+pub fn decode_state<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let read = bincode::serde::decode_from_slice(bytes, STATE_CONFIG);
+    let (value, used) = read.map_err(|error| layout(&error))?;
+    match bytes.len() - used {
+        0 => Ok(value),
+        rest => Err(CodecError::Trailing(rest)),
+    }
 }
 
 fn finite(name: &'static str, value: f64) -> Result<(), CodecError> {

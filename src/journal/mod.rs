@@ -26,12 +26,14 @@
 pub mod arbitrary;
 mod batch;
 pub mod buffer;
+pub mod checkpoint;
 pub mod codec;
 pub mod digest;
 pub mod disk;
 pub mod error;
 pub mod frame;
 mod keeper;
+pub mod lock;
 mod log;
 pub mod mark;
 pub mod reader;

@@ -184,7 +184,7 @@ impl Reader {
     }
 
     /// Whether all records of the batch at hand were handed out.
-    pub(super) const fn is_between_batches(&self) -> bool {
+    pub const fn is_between_batches(&self) -> bool {
         self.next == self.records_end
     }
 

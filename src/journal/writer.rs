@@ -285,6 +285,14 @@ impl Writer {
         }
     }
 
+    /// The run digest of everything that is kept; unknown while another thread keeps it.
+    pub fn digest(&self) -> Option<Digest> {
+        match &self.desk {
+            Desk::Here(keeper) => Some(keeper.so_far().digest),
+            Desk::Away(_) => None,
+        }
+    }
+
     /// The number that the next input must have.
     pub const fn next_seq(&self) -> u64 {
         self.numbering.next_seq()

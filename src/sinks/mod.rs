@@ -5,13 +5,24 @@
 
 pub mod summary;
 
-use crate::domain::event::{EventId, Input, Output};
+use crate::domain::event::{Derived, EventId, Input};
 
 /// Something that looks on while a run happens. It sees each input, then that input's outputs.
 pub trait Sink {
     /// Input number `seq` happened.
     fn input(&mut self, seq: u64, input: &Input);
 
-    /// The core derived `output`.
-    fn output(&mut self, id: EventId, output: &Output);
+    /// The core derived an output, from what its cause says.
+    fn output(&mut self, id: EventId, derived: &Derived);
+
+    /// What happened before input `next_seq` was told once before, by a process that has stopped.
+    /// It is told again from the journal, for those who keep nothing.
+    fn resumed(&mut self, next_seq: u64) {
+        let _ = next_seq;
+    }
+
+    /// Something that people should know and that is no event.
+    fn note(&mut self, text: &str) {
+        let _ = text;
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::event::{EventId, Input, Output};
+use crate::domain::event::{Derived, EventId, Input, Output};
 use crate::domain::fact::{Fill, OrderReason, Position, RejectReason, SessionEnded, SignalKind};
 use crate::domain::money::{Cash, Qty, Side};
 use crate::domain::time::Timestamp;
@@ -119,8 +119,8 @@ impl Sink for Summary {
         }
     }
 
-    fn output(&mut self, _: EventId, output: &Output) {
-        match output {
+    fn output(&mut self, _: EventId, derived: &Derived) {
+        match &derived.output {
             Output::Bar15m(bar) => {
                 self.strategy_bars += 1;
                 self.strategy_bars_incomplete += u64::from(!bar.is_complete());

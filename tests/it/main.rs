@@ -11,5 +11,6 @@ mod laws;
 mod raw_parquet;
 mod readme;
 mod reference;
+mod resume;
 mod verify;
 mod world;

@@ -38,17 +38,9 @@ pub fn run() -> Done {
 fn replay(build: Build, threads: &'static str, zone: &'static str) -> Result<Run, Stop> {
     let args = ["replay", "--case", "sample", "--format", "json", "--threads", threads];
     let json = process::output(process::lockstep(build, args).env("TZ", zone))?;
-    let digest = digest_of(&json)
+    let digest = process::json_string(&json, "digest")
         .ok_or_else(|| format!("`lockstep {}` printed no \"digest\"", args.join(" ")))?;
     Ok(Run { build, threads, zone, digest: digest.to_owned() })
-}
-
-/// The value of the first `"digest"` key, if it is a string with something in it.
-fn digest_of(json: &str) -> Option<&str> {
-    let keys = json.match_indices("\"digest\"");
-    let values = keys.filter_map(|(at, key)| json[at + key.len()..].trim_start().strip_prefix(':'));
-    let text = values.map(str::trim_start).next()?.strip_prefix('"')?;
-    text.split_once('"').map(|(digest, _)| digest).filter(|digest| !digest.is_empty())
 }
 
 /// Fails on the first run with another digest than the first run of all.
@@ -70,20 +62,6 @@ fn compare(runs: &[Run]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_digest_is_found_in_json_however_it_is_spaced() {
-        assert_eq!(digest_of(r#"{"bars":3,"digest":"ab12"}"#), Some("ab12"));
-        assert_eq!(digest_of("{\n  \"digest\" : \"ab12\",\n  \"x\": 1\n}"), Some("ab12"));
-        assert_eq!(digest_of(r#"{"name":"digest","digest":"ab12"}"#), Some("ab12"));
-    }
-
-    #[test]
-    fn no_digest_is_no_digest() {
-        for json in ["", "{}", r#"{"digest":null}"#, r#"{"digest":""}"#, r#"{"digest":"ab"#] {
-            assert_eq!(digest_of(json), None, "{json}");
-        }
-    }
 
     #[test]
     fn the_run_that_differs_is_named() {

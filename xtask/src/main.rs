@@ -6,6 +6,7 @@ mod ci;
 mod crash;
 mod determinism;
 mod golden;
+mod kill;
 mod process;
 mod replay;
 mod sabotage;
@@ -49,6 +50,15 @@ enum Command {
     Golden(Golden),
     /// Run the sample under every build, thread count and time zone, and compare the digests.
     Determinism,
+    /// Kill a live run at random moments, start it again, and look for what it lost.
+    Kill {
+        /// How many processes are killed.
+        #[arg(long, default_value_t = 25)]
+        kills: u64,
+        /// What the random numbers start from.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Run the benchmark with these arguments.
     #[command(disable_help_flag = true)]
     Bench {
@@ -91,6 +101,7 @@ fn main() -> ExitCode {
         Command::Sample { seed, check: false } => sample::write(seed),
         Command::Sample { seed, check: true } => sample::check(seed),
         Command::Golden(Golden::Check) => golden::check(),
+        Command::Kill { kills, seed } => kill::run(kills, seed),
         Command::Determinism => determinism::run(),
         Command::Bench { args } => bench::run(&args),
         Command::Crash { args } => crash::run(&args),

@@ -90,6 +90,22 @@ pub fn lockstep<I: AsRef<OsStr>>(build: Build, args: impl IntoIterator<Item = I>
     command
 }
 
+/// Where Cargo puts the program.
+pub fn executable(build: Build) -> PathBuf {
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join(build.to_string()).join("lockstep")
+}
+
+/// The value of the first key of that name, if it is a string with something in it.
+pub fn json_string<'a>(json: &'a str, key: &str) -> Option<&'a str> {
+    let key = format!("\"{key}\"");
+    let keys = json.match_indices(&key);
+    let values = keys.filter_map(|(at, key)| json[at + key.len()..].trim_start().strip_prefix(':'));
+    let text = values.map(str::trim_start).next()?.strip_prefix('"')?;
+    text.split_once('"').map(|(value, _)| value).filter(|value| !value.is_empty())
+}
+
 /// Runs `command` to its end; fails with the exit code that it ended with.
 pub fn run(command: &mut Command) -> Done {
     let status = command.status().map_err(|error| cannot_start(command, &error))?;
@@ -184,5 +200,22 @@ mod tests {
         let name = name_of(&command);
         assert!(name.ends_with(" run --package lockstep --bin lockstep --release -- replay"));
         assert!(command.get_current_dir().unwrap().join("xtask/Cargo.toml").is_file());
+    }
+
+    #[test]
+    fn a_value_is_found_in_json_however_it_is_spaced() {
+        assert_eq!(json_string(r#"{"bars":3,"digest":"ab12"}"#, "digest"), Some("ab12"));
+        assert_eq!(
+            json_string("{\n  \"digest\" : \"ab12\",\n  \"x\": 1\n}", "digest"),
+            Some("ab12")
+        );
+        assert_eq!(json_string(r#"{"name":"digest","digest":"ab12"}"#, "digest"), Some("ab12"));
+    }
+
+    #[test]
+    fn no_value_is_no_value() {
+        for json in ["", "{}", r#"{"digest":null}"#, r#"{"digest":""}"#, r#"{"digest":"ab"#] {
+            assert_eq!(json_string(json, "digest"), None, "{json}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::{clock, prepare, terminal};
 use crate::domain::config::{ExecutionProfile, Profile};
-use crate::domain::event::{EventId, Input, Output, RunStarted};
+use crate::domain::event::{Derived, EventId, Input, RunStarted};
 use crate::domain::time::Date;
 use crate::driver::case::Case;
 use crate::driver::plan::{DateRange, Request};
@@ -386,5 +386,5 @@ impl Sink for Progress {
         }
     }
 
-    fn output(&mut self, _: EventId, _: &Output) {}
+    fn output(&mut self, _: EventId, _: &Derived) {}
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::cli::exit::Exit;
+use crate::cli::facts;
 use crate::cli::failure::Failure;
-use crate::cli::terminal::{self, grouped, rupees};
+use crate::cli::terminal::{self, grouped};
 use crate::domain::event::RunStarted;
 use crate::domain::session::{Session, SessionKind};
 use crate::driver::plan::DateRange;
@@ -15,7 +16,6 @@ use crate::golden::compare::Comparison;
 use crate::golden::export;
 use crate::golden::render::{Labels, Paint, render};
 use crate::golden::table::TableKind;
-use crate::sinks::summary::Summary;
 
 use super::{Done, Format};
 
@@ -47,32 +47,18 @@ fn human(done: &Done<'_>) -> String {
 }
 
 fn facts(done: &Done<'_>) -> Vec<(&'static str, String)> {
-    let Summary { bars_refused, signals_refused, exits, trades, .. } = &done.summary;
-    let mut facts = vec![("Data", data(done)), ("Days", days(done)), ("Config", config(done.run))];
+    let bars_refused = &done.summary.bars_refused;
+    let mut facts =
+        vec![("Data", data(done)), ("Days", days(done)), ("Config", facts::config(done.run))];
     facts.push(("Replay", replay(done)));
     if !bars_refused.is_empty() {
         let total = bars_refused.values().sum();
-        facts.push(("Refused", format!("{} bars · {}", grouped(total), counts(bars_refused))));
-    }
-    let signals = done.summary.signals_total();
-    let kinds = done.summary.signals.iter();
-    let kinds = kinds.map(|((kind, side), count)| format!("{side} {kind} {}", grouped(*count)));
-    facts.push(("Signals", joined(grouped(signals), kinds)));
-    if !signals_refused.is_empty() {
-        let total = signals_refused.values().sum();
-        facts.push(("Declined", format!("{} · {}", grouped(total), counts(signals_refused))));
-    }
-    if !trades.is_empty() {
-        let wins = 100.0 * done.summary.wins() as f64 / trades.len() as f64;
-        let (gross, fees) = (rupees(done.summary.gross()), rupees(done.summary.fees()));
         facts.push((
-            "Trades",
-            format!("{} · win {wins:.1} % · {}", grouped(trades.len() as u64), counts(exits)),
+            "Refused",
+            format!("{} bars · {}", grouped(total), facts::counts(bars_refused)),
         ));
-        let net = rupees(done.summary.net());
-        facts.push(("Profit", format!("net {net} · gross {gross} · fees {fees}")));
-        facts.push(("Equity", sparkline(&done.summary)));
     }
+    facts.extend(facts::outcome(&done.summary));
     facts.push(("Golden", golden(done)));
     if let Some(dir) = &done.run_dir {
         let (records, bytes) = (grouped(done.sealed.records), done.sealed.bytes);
@@ -84,15 +70,6 @@ fn facts(done: &Done<'_>) -> Vec<(&'static str, String)> {
         format!("run {} · all events {}", &done.run_id[..12], done.sealed.digest.short()),
     ));
     facts
-}
-
-fn joined(first: String, rest: impl Iterator<Item = String>) -> String {
-    std::iter::once(first).chain(rest).collect::<Vec<_>>().join(" · ")
-}
-
-fn counts<K: std::fmt::Display>(counts: &std::collections::BTreeMap<K, u64>) -> String {
-    let parts = counts.iter().map(|(reason, count)| format!("{reason} {}", grouped(*count)));
-    parts.collect::<Vec<_>>().join(" · ")
 }
 
 fn data(done: &Done<'_>) -> String {
@@ -130,19 +107,6 @@ fn data_hash(run: &RunStarted) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-fn config(run: &RunStarted) -> String {
-    let config = &run.config;
-    format!(
-        "{} {}m · {} · {} execution · fees {} · core {}",
-        config.strategy.id,
-        config.strategy.bar_minutes,
-        config.strategy.profile,
-        config.execution.profile,
-        config.fees.name,
-        run.core_version,
-    )
-}
-
 fn replay(done: &Done<'_>) -> String {
     let seconds = done.seconds.max(1e-6);
     let rate = done.summary.bars as f64 / seconds;
@@ -175,22 +139,6 @@ fn golden(done: &Done<'_>) -> String {
         true => format!("identical · {parts} · {}", dir.display()),
         false => format!("DIFFERS · {parts} · {}", dir.display()),
     }
-}
-
-/// The days' equity from left to right, at most 62 marks.
-fn sparkline(summary: &Summary) -> String {
-    const MARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    const WIDTH: usize = 62;
-    let equity: Vec<i64> = summary.days.iter().map(|day| day.equity.0).collect();
-    let (Some(low), Some(high)) = (equity.iter().min(), equity.iter().max()) else {
-        return String::new();
-    };
-    let step = equity.len().div_ceil(WIDTH).max(1);
-    let mark = |equity: &i64| {
-        let share = (equity - low) as f64 / ((high - low).max(1)) as f64;
-        MARKS[((share * 7.0).round() as usize).min(7)]
-    };
-    equity.iter().step_by(step).map(mark).collect()
 }
 
 fn difference(done: &Done<'_>, paint: Paint, diffs_max: usize) -> String {

@@ -5,6 +5,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::config::{COMPAT_SLIPPAGE, ExecutionConfig, FeeSchedule};
 use crate::domain::event::{Command, CommandKind, RunStarted};
 use crate::domain::fact::{
@@ -24,7 +26,7 @@ const CHECKED_QUANTITY: i64 = 100;
 const QUANTITY_WITHOUT_SIZE: Qty = Qty(75);
 
 /// Python's execution over all instruments.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Compat {
     config: ExecutionConfig,
     fees: FeeSchedule,
@@ -38,7 +40,7 @@ pub struct Compat {
 
 /// How the position ends. Kept from the first entry until the position is exactly 0, whatever
 /// happens to the position in between.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct ExitRule {
     side: Side,
     stop: Price,

@@ -4,6 +4,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::config::{ExecutionConfig, FeeSchedule};
 use crate::domain::event::{Command, CommandKind, EventId, RunStarted};
 use crate::domain::fact::{
@@ -19,7 +21,7 @@ use super::super::portfolio::Portfolio;
 use super::{Execution, PriceEvent, execute};
 
 /// Honest execution over all instruments.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Honest {
     config: ExecutionConfig,
     fees: FeeSchedule,
@@ -33,7 +35,7 @@ pub struct Honest {
 }
 
 /// What the broker knows of one instrument.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Slot {
     pending: Option<Pending>,
     exit: Option<Levels>,
@@ -42,7 +44,7 @@ struct Slot {
 }
 
 /// An order that waits for a price.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Pending {
     order: Order,
     id: EventId,
@@ -51,7 +53,7 @@ struct Pending {
 }
 
 /// Where an open position ends, and the signal that opened it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Levels {
     stop: Price,
     target: Price,

@@ -4,6 +4,8 @@
 mod compat;
 mod honest;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::config::{ExecutionProfile, FeeSchedule};
 use crate::domain::event::{Command, RunStarted};
 use crate::domain::fact::{Bar, Bar15m, Fill, Order, SessionEnded, Signal, Tick};
@@ -65,13 +67,13 @@ impl PriceEvent {
 }
 
 /// The broker of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Broker {
     rules: Rules,
     active_from: Timestamp,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Rules {
     Honest(honest::Honest),
     Compat(compat::Compat),

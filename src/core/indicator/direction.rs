@@ -1,12 +1,14 @@
 //! True range and the directional index (Wilder), with the order of clipping that the Python
 //! system has.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::fact::Bar15m;
 
 use super::kernel::{COM_14, Kernel};
 
 /// The true range of each bar, in rupees.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Range {
     previous_close: Option<f64>,
 }
@@ -24,7 +26,7 @@ impl Range {
 
 /// The average directional index over 14 bars. It has no warm-up mask: it is a number from the
 /// second bar on, as in the Python system.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Direction {
     previous: Option<(f64, f64)>,
     range: Kernel,

@@ -1,5 +1,7 @@
 //! The exponential mean that everything else is built from.
 
+use serde::{Deserialize, Serialize};
+
 /// `com` of Wilder's smoothing over 14 bars, as pandas gets it from alpha = 1/14:
 /// 13.000000000000002.
 pub const COM_14: f64 = (1.0 - 1.0 / 14.0) / (1.0 / 14.0);
@@ -8,7 +10,7 @@ pub const COM_14: f64 = (1.0 - 1.0 / 14.0) / (1.0 / 14.0);
 /// `Series.ewm(com=com, adjust=False, min_periods=count_min).mean()`.
 ///
 /// A NaN repeats the value before and lets older data decay one step more.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Kernel {
     alpha: f64,
     keep: f64,
@@ -36,6 +38,8 @@ impl Kernel {
 
     /// Takes the next number (or NaN) and gives the mean after it.
     pub fn update(&mut self, x: f64) -> f64 {
+        // There are many NaNs, and which one a division gives depends on the machine.
+        let x = if x.is_nan() { f64::NAN } else { x };
         if self.is_first {
             self.is_first = false;
             self.value = x;
@@ -54,9 +58,7 @@ impl Kernel {
         if !x.is_nan() {
             self.count = self.count.saturating_add(1);
         }
-        // There are many NaNs, and which one a division gives depends on the machine.
-        let is_known = self.count >= self.count_min && !self.value.is_nan();
-        if is_known { self.value } else { f64::NAN }
+        if self.count >= self.count_min { self.value } else { f64::NAN }
     }
 }
 

@@ -6,6 +6,8 @@ pub mod kernel;
 pub mod swing;
 pub mod volume;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::fact::{Bar15m, Indicators};
 use direction::{Direction, Range};
 use kernel::{COM_14, Kernel};
@@ -13,7 +15,7 @@ use swing::Swings;
 use volume::{SessionVwap, VolumeScore};
 
 /// All indicators of one instrument.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IndicatorSet {
     ema20: Kernel,
     ema50: Kernel,

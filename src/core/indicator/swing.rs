@@ -5,10 +5,12 @@
 
 use alloc::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::money::Price;
 
 /// The last confirmed swing high and swing low.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Swings {
     period: usize,
     highs: VecDeque<Price>,

@@ -2,6 +2,8 @@
 
 use alloc::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::fact::Bar15m;
 use crate::domain::money::Qty;
 use crate::domain::time::Date;
@@ -10,7 +12,7 @@ use crate::domain::time::Date;
 ///
 /// The sum of price x volume is compensated (Kahan), since that is what pandas' grouped cumulative
 /// sum does; plain summation differs in the last bits on a third of all bars.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SessionVwap {
     date: Option<Date>,
     sum: f64,
@@ -43,11 +45,27 @@ const WINDOW_MIN: usize = 20;
 /// Deviation of a bar's volume from the mean of the last 100 bars, in sample standard deviations.
 ///
 /// Sums of integers are exact in any order, so a rolling sum and a fresh one give the same bits.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct VolumeScore {
     window: VecDeque<i64>,
+    #[serde(with = "halves")]
     sum: i128,
+    #[serde(with = "halves")]
     sum_of_squares: i128,
+}
+
+/// A wide integer as its upper and lower half, since not every text format has room for it.
+mod halves {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+        ((value >> 64) as i64, *value as u64).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
+        let (upper, lower) = <(i64, u64)>::deserialize(deserializer)?;
+        Ok(i128::from(upper) << 64 | i128::from(lower))
+    }
 }
 
 impl VolumeScore {

@@ -119,7 +119,7 @@ impl Fold {
 
 /// The first block whose value differs, and how many comparisons that took. A value that only one
 /// side has differs without being compared.
-fn first_difference(a: &[Digest], b: &[Digest]) -> (Option<usize>, u32) {
+pub(super) fn first_difference(a: &[Digest], b: &[Digest]) -> (Option<usize>, u32) {
     let mut comparisons = 0;
     let mut is_same = |block: usize| {
         comparisons += 1;

@@ -3,9 +3,11 @@
 //!
 //! - [`divergence`] the first event on which two accounts of a run do not agree
 //! - [`bisect`] the first divergence between two journals
+//! - [`states`] the first divergence between the states of two runs
 
 pub mod bisect;
 pub mod divergence;
+pub mod states;
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};

@@ -1,0 +1,189 @@
+//! `cargo xtask kill`: a live run is killed (`kill -9`) at random moments and started again, over
+//! and over. Everything that it said was on the disk must be in its journal, just so, and the run
+//! must end with the digest of a replay that nobody disturbed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::process::{self, Build, Done, Stop};
+
+/// Lines that a process says at most before it is killed.
+const LINES_MAX: u64 = 1_500;
+
+/// What the loop has seen.
+#[derive(Default)]
+struct Seen {
+    kills: u64,
+    runs: u64,
+    acknowledged: u64,
+    lost: u64,
+}
+
+/// Kills `kills` processes, beginning with `seed`.
+pub fn run(kills: u64, seed: u64) -> Done {
+    process::build(Build::Release)?;
+    let desk = Desk::new()?;
+    let want = desk.digest_of_replay()?;
+    let mut random = Random(seed);
+    let mut seen = Seen::default();
+    println!(
+        "seed {seed}: six sessions of the sample, after three that warm up, killed {kills} times"
+    );
+    while seen.kills < kills {
+        one_run(&desk, &mut random, kills, &want, &mut seen)?;
+        seen.runs += 1;
+    }
+    let Seen { kills, runs, acknowledged, lost } = seen;
+    println!(
+        "kill: {kills} kills in {runs} runs · {acknowledged} events acknowledged · {lost} lost · \
+         every run ended as its replay, {want}"
+    );
+    match lost {
+        0 => Ok(()),
+        _ => Err(Stop::from(format!("{lost} acknowledged events were lost"))),
+    }
+}
+
+/// A run from its beginning to its seal, in as many lives as it takes.
+fn one_run(desk: &Desk, random: &mut Random, kills: u64, want: &str, seen: &mut Seen) -> Done {
+    let mut acknowledged = BTreeSet::new();
+    loop {
+        let patience = if seen.kills < kills { random.below(LINES_MAX) } else { u64::MAX };
+        let (lines, is_over) = life(&mut desk.live(), patience)?;
+        acknowledged.extend(lines);
+        if is_over {
+            break;
+        }
+        seen.kills += 1;
+    }
+    let journal = desk.journal()?;
+    let recorded = process::output(desk.lockstep(["journal", "cat"]).arg(&journal))?;
+    let recorded: BTreeSet<&str> = recorded.lines().collect();
+    seen.acknowledged += acknowledged.len() as u64;
+    for line in acknowledged.iter().filter(|line| !recorded.contains(line.as_str())) {
+        eprintln!("lost: {line}");
+        seen.lost += 1;
+    }
+    let verified = process::output(desk.lockstep(["verify", "--format", "json"]).arg(&journal))?;
+    let got = process::json_string(&verified, "digest").unwrap_or_default();
+    if got != want {
+        return Err(Stop::from(format!("the run ended with {got}, its replay with {want}")));
+    }
+    desk.clear()
+}
+
+/// One process up to its end, or to so many lines and a kill: what it said, and whether it ended by
+/// itself.
+fn life(command: &mut Command, patience: u64) -> Result<(Vec<String>, bool), Stop> {
+    let failed = |error: std::io::Error| Stop::from(format!("a live run: {error}"));
+    let mut child: Child =
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(failed)?;
+    let stdout = child.stdout.take().expect("stdout is piped right above");
+    let (mut said, mut text) = (Vec::new(), String::new());
+    let mut stdout = BufReader::new(stdout);
+    loop {
+        if said.len() as u64 == patience {
+            child.kill().map_err(failed)?;
+        }
+        text.clear();
+        // What it had said before it died was said.
+        if stdout.read_line(&mut text).map_err(failed)? == 0 {
+            break;
+        }
+        if let Some(line) = text.strip_suffix('\n') {
+            said.push(line.to_owned());
+        }
+    }
+    let status = child.wait().map_err(failed)?;
+    match status.code() {
+        Some(0) => Ok((said, true)),
+        Some(code) => Err(Stop::from(format!("a live run ended with exit code {code}"))),
+        None => Ok((said, false)),
+    }
+}
+
+/// A folder with a short case and the runs over it.
+struct Desk {
+    dir: PathBuf,
+    program: PathBuf,
+}
+
+impl Desk {
+    fn new() -> Result<Desk, Stop> {
+        let program = process::executable(Build::Release);
+        let dir = program.with_file_name("xtask-kill");
+        let case = dir.join("replays/kill");
+        let failed = |error: std::io::Error| Stop::from(format!("{}: {error}", dir.display()));
+        let desk = Desk { program, dir: dir.clone() };
+        fs::create_dir_all(&case).map_err(failed)?;
+        let data = process::root().join("replays/sample/data");
+        let data = fs::canonicalize(data).map_err(failed)?;
+        let text = format!(
+            "data = '{}'\nfrom = \"2024-10-01\"\nto = \"2024-10-08\"\nwarmup_sessions = 3\n\
+             fees = \"nse\"\n[[symbols]]\nkey = \"NSE_EQ|INE155A01022\"\n\
+             [[symbols]]\nkey = \"NSE_EQ|INE118H01025\"\n",
+            data.display()
+        );
+        fs::write(case.join("case.toml"), text).map_err(failed)?;
+        desk.clear()?;
+        Ok(desk)
+    }
+
+    fn lockstep<const N: usize>(&self, words: [&str; N]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(words).current_dir(&self.dir);
+        command
+    }
+
+    fn live(&self) -> Command {
+        self.lockstep(["live", "--feed", "sim:kill", "--format", "tape"])
+    }
+
+    fn digest_of_replay(&self) -> Result<String, Stop> {
+        let words = ["replay", "--case", "kill", "--no-journal", "--format", "json"];
+        let json = process::output(self.lockstep(words).arg("--symbols").args(KEYS))?;
+        process::json_string(&json, "digest")
+            .map(str::to_owned)
+            .ok_or_else(|| Stop::from(String::from("the replay printed no digest")))
+    }
+
+    fn journal(&self) -> Result<PathBuf, Stop> {
+        let runs = self.dir.join("runs");
+        let failed = |error: std::io::Error| Stop::from(format!("{}: {error}", runs.display()));
+        let mut entries = fs::read_dir(&runs).map_err(failed)?;
+        let only = entries.next().ok_or_else(|| Stop::from(String::from("there is no run")))?;
+        Ok(only.map_err(failed)?.path())
+    }
+
+    fn clear(&self) -> Done {
+        remove(&self.dir.join("runs"))
+    }
+}
+
+/// Naming the symbols makes a replay that is held against no golden.
+const KEYS: [&str; 2] = ["NSE_EQ|INE155A01022", "NSE_EQ|INE118H01025"];
+
+fn remove(dir: &Path) -> Done {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Stop::from(format!("{}: {error}", dir.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// SplitMix64: the same seed kills after the same lines.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}
