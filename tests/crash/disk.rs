@@ -248,8 +248,8 @@ impl State {
     /// The planned fault of this operation, if it can have that one.
     fn fault(&self, kind: Kind) -> Option<Fault> {
         let failing = self.plan.failing?;
-        let due = self.operations == failing.from
-            || failing.for_good && self.operations > failing.from;
+        let due =
+            self.operations == failing.from || failing.for_good && self.operations > failing.from;
         let possible = match failing.fault {
             Fault::Broken => true,
             Fault::Full => kind.grows(),
@@ -308,7 +308,13 @@ impl State {
         self.live.values().map(bytes).sum()
     }
 
-    fn write(&mut self, inode: usize, bytes: &[u8], offset: usize, turn: &Turn) -> io::Result<usize> {
+    fn write(
+        &mut self,
+        inode: usize,
+        bytes: &[u8],
+        offset: usize,
+        turn: &Turn,
+    ) -> io::Result<usize> {
         let mut len = bytes.len();
         if turn.short && len > 1 {
             len = 1 + self.dice.index(len);
@@ -608,7 +614,8 @@ impl Medium for SimFile {
                 let is_broken = error.raw_os_error() == Some(EIO);
                 if is_broken && !bytes.is_empty() && state.dice.once_in(2) {
                     // Part of it is written, though nobody says so.
-                    let _ = state.write(self.inode, bytes, offset, &Turn { short: true, last: true });
+                    let _ =
+                        state.write(self.inode, bytes, offset, &Turn { short: true, last: true });
                 }
                 Err(error)
             }

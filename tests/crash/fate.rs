@@ -171,11 +171,7 @@ fn part(write: &Write, sector: usize) -> (usize, &[u8]) {
 }
 
 /// The last write of a sector came half through: its first bytes are there, or its last.
-fn tear<'a>(
-    media: &mut Vec<u8>,
-    parts: impl Iterator<Item = (usize, &'a [u8])>,
-    dice: &mut Dice,
-) {
+fn tear<'a>(media: &mut Vec<u8>, parts: impl Iterator<Item = (usize, &'a [u8])>, dice: &mut Dice) {
     let mut last: (usize, &[u8]) = (0, &[]);
     for part in parts {
         put(media, last.0, last.1);

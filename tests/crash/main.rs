@@ -115,7 +115,8 @@ fn some_of_the_sweep() -> Result<(), Failed> {
 
 fn a_seed_has_one_trace() -> Result<(), Failed> {
     let hashes = |seed| seed::run(seed, 1, false).trace_hash;
-    let (first, again): (Vec<_>, Vec<_>) = ((0..20).map(hashes).collect(), (0..20).map(hashes).collect());
+    let (first, again): (Vec<_>, Vec<_>) =
+        ((0..20).map(hashes).collect(), (0..20).map(hashes).collect());
     if first != again {
         return Err("the same seed went another way the second time".into());
     }
@@ -149,7 +150,8 @@ fn simulate(args: &Args) -> ExitCode {
     }
     if !args.sweep {
         let run = |seed| seed::run(seed, args.damage, false);
-        let (harvest, time) = timed(|| harvest(args.from, args.seeds, threads, args.fail_fast, run));
+        let (harvest, time) =
+            timed(|| harvest(args.from, args.seeds, threads, args.fail_fast, run));
         let rerun = |seed| rerun(&format!("--seed {seed} --damage {}", args.damage));
         return report(&harvest, "seeds", time, rerun);
     }
@@ -167,7 +169,8 @@ fn simulate(args: &Args) -> ExitCode {
         }
         return single(sweep.run(case, args.trace));
     }
-    let (harvest, time) = timed(|| harvest(0, sweep.cases(), threads, args.fail_fast, |case| sweep.run(case, false)));
+    let (harvest, time) =
+        timed(|| harvest(0, sweep.cases(), threads, args.fail_fast, |case| sweep.run(case, false)));
     println!("{:<36} {:>14}", "operations that failed", sweep.operations());
     report(&harvest, "cases", time, |case| rerun(&format!("--sweep --case {case}")))
 }

@@ -308,7 +308,8 @@ impl Run {
     fn judge(&mut self, findings: &Findings, content: &Content) -> Result<(), Violation> {
         let Content { records, end } = content;
         let differs = records.iter().zip(&self.handed).position(|(found, handed)| found != handed);
-        if let Some(place) = differs.or((records.len() > self.handed.len()).then_some(self.handed.len()))
+        if let Some(place) =
+            differs.or((records.len() > self.handed.len()).then_some(self.handed.len()))
         {
             let record = &records[place];
             if self.handed.contains(record) {

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::fate::Weather;
 use super::plan::{Honesty, Plan};
-use super::run::{Run, Script, Violation};
+use super::run::{Ended, Run, Script, Violation};
 use super::tally::Tally;
 
 /// The result of one seed.
@@ -64,7 +64,24 @@ fn lives(run: &mut Run, damage: u64) -> Result<(), Violation> {
             run.disk.make_room(room);
         }
     }
+    at_last(run)?;
     run.damage(damage)
+}
+
+/// Whatever has happened: once the disk is well and has room, the run can be taken up.
+fn at_last(run: &mut Run) -> Result<(), Violation> {
+    run.disk.make_room(1 << 40);
+    let script = Script { steps: run.dice.below(12), urgent_once_in: 3, seals: false };
+    let honesty = run.honesty();
+    let ended = run.live(Plan { honesty, ..Plan::CALM }, script)?;
+    if let (Ended::With(error), Honesty::Honest) = (ended, honesty) {
+        return Err(format!("cannot be taken up: {error}"));
+    }
+    if run.dice.once_in(2) {
+        let weather = run.dice.one_of(&Weather::ALL);
+        run.power_cut(weather);
+    }
+    run.check()
 }
 
 /// What a panic said.

@@ -105,9 +105,7 @@ fn main() -> ExitCode {
         Command::Determinism => determinism::run(),
         Command::Bench { args } => bench::run(&args),
         Command::Crash { args } => crash::run(&args),
-        Command::Sabotage { only, ci, list } => {
-            sabotage::run(only.as_deref(), ci, list)
-        }
+        Command::Sabotage { only, ci, list } => sabotage::run(only.as_deref(), ci, list),
         Command::Tidy => tidy::run(),
         Command::Ci => ci::run(),
     };
