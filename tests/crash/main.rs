@@ -4,7 +4,9 @@
 //! - [`disk`] the model: what a disk may do; [`fate`] what a power cut makes of it; [`damage`] what
 //!   years make of it; [`plan`] which operations fail
 //! - [`world`] the records; [`run`] a run in several lives and what must hold after each
-//! - [`seed`] the run of a seed; [`sweep`] scripts in which every operation fails
+//! - [`told`] the driver on top of it: what the world was told is on the disk
+//! - [`seed`] the run of a seed; [`sweep`] scripts in which every operation fails;
+//!   [`stops`] two stops in a row at every pair of operations
 //! - [`farm`] many runs on all cores; [`tally`] what they came to; [`model`] tests of the model
 
 mod damage;
@@ -16,8 +18,10 @@ mod model;
 mod plan;
 mod run;
 mod seed;
+mod stops;
 mod sweep;
 mod tally;
+mod told;
 mod trace;
 mod world;
 
@@ -31,6 +35,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use farm::{Harvest, harvest};
 use seed::Verdict;
+use stops::Stops;
 use sweep::Sweep;
 
 /// What comes first when this is not run as a test.
@@ -39,7 +44,9 @@ const SIMULATE: &str = "simulate";
 const SEEDS: u64 = 400;
 const DAMAGE: u64 = 4;
 /// Of the sweep, under `cargo test`, every so many cases.
-const STRIDE: u64 = 7;
+const STRIDE: u64 = 23;
+/// And of the pairs of stops.
+const STOPS_STRIDE: u64 = 101;
 
 /// Runs the journal on a simulated disk.
 #[derive(Debug, Parser)]
@@ -60,8 +67,11 @@ struct Args {
     /// The sweep instead of seeds: every operation of a script fails.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     sweep: bool,
-    /// Only this case of the sweep.
-    #[arg(long, requires = "sweep")]
+    /// Two stops in a row instead of seeds, at every pair of operations.
+    #[arg(long, conflicts_with_all = ["seeds", "from", "sweep"])]
+    stops: bool,
+    /// Only this case of the sweep or of the stops.
+    #[arg(long, conflicts_with_all = ["seeds", "from", "seed"])]
     case: Option<u64>,
     /// Print every operation of a single seed or case.
     #[arg(long)]
@@ -85,8 +95,11 @@ fn main() -> ExitCode {
         .iter()
         .map(|(name, test)| Trial::test(format!("model::{name}"), || guarded(*test)))
         .collect();
+    let told = told::what_the_world_was_told_is_on_the_disk;
+    trials.push(Trial::test("what_the_world_was_told_is_on_the_disk", move || guarded(told)));
     trials.push(Trial::test("seeds", some_seeds));
     trials.push(Trial::test("sweep", some_of_the_sweep));
+    trials.push(Trial::test("stops", some_stops));
     trials.push(Trial::test("a_seed_has_one_trace", a_seed_has_one_trace));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -111,6 +124,13 @@ fn some_of_the_sweep() -> Result<(), Failed> {
     let run = |place| sweep.run(place * STRIDE, false);
     let harvest = harvest(0, sweep.cases() / STRIDE, cores(), false, run);
     no_violations(&harvest, |place| rerun(&format!("--sweep --case {}", place * STRIDE)))
+}
+
+fn some_stops() -> Result<(), Failed> {
+    let stops = Stops::new()?;
+    let run = |place| stops.run(place * STOPS_STRIDE, false);
+    let harvest = harvest(0, stops.cases() / STOPS_STRIDE, cores(), false, run);
+    no_violations(&harvest, |place| rerun(&format!("--stops --case {}", place * STOPS_STRIDE)))
 }
 
 fn a_seed_has_one_trace() -> Result<(), Failed> {
@@ -144,35 +164,58 @@ fn cores() -> usize {
 }
 
 fn simulate(args: &Args) -> ExitCode {
-    let threads = args.threads.unwrap_or_else(cores).max(1);
-    if let Some(seed) = args.seed {
-        return single(seed::run(seed, args.damage, args.trace));
-    }
-    if !args.sweep {
+    let done = if args.sweep {
+        Sweep::new().map(|sweep| {
+            println!("{:<36} {:>14}", "operations that fail", sweep.operations());
+            cases(args, "--sweep", sweep.cases(), |case, shown| sweep.run(case, shown))
+        })
+    } else if args.stops {
+        Stops::new().map(|stops| {
+            cases(args, "--stops", stops.cases(), |case, shown| stops.run(case, shown))
+        })
+    } else if let Some(seed) = args.seed {
+        Ok(single(seed::run(seed, args.damage, args.trace)))
+    } else {
         let run = |seed| seed::run(seed, args.damage, false);
-        let (harvest, time) =
-            timed(|| harvest(args.from, args.seeds, threads, args.fail_fast, run));
         let rerun = |seed| rerun(&format!("--seed {seed} --damage {}", args.damage));
-        return report(&harvest, "seeds", time, rerun);
-    }
-    let sweep = match Sweep::new() {
-        Ok(sweep) => sweep,
-        Err(violation) => {
-            println!("the sweep does not begin: {violation}");
-            return ExitCode::FAILURE;
-        }
+        Ok(many(args, args.from, args.seeds, run, rerun))
     };
-    if let Some(case) = args.case {
-        if case >= sweep.cases() {
-            println!("the sweep has {} cases, from 0 on", sweep.cases());
-            return ExitCode::FAILURE;
+    done.unwrap_or_else(|violation| {
+        println!("VIOLATION before the first case: {violation}");
+        ExitCode::FAILURE
+    })
+}
+
+/// All cases of a kind, or the one that is asked for.
+fn cases(
+    args: &Args,
+    kind: &str,
+    count: u64,
+    run: impl Fn(u64, bool) -> Verdict + Sync,
+) -> ExitCode {
+    match args.case {
+        Some(case) if case >= count => {
+            println!("there are {count} cases, from 0 on");
+            ExitCode::FAILURE
         }
-        return single(sweep.run(case, args.trace));
+        Some(case) => single(run(case, args.trace)),
+        None => {
+            let rerun = |case| rerun(&format!("{kind} --case {case}"));
+            many(args, 0, count, |case| run(case, false), rerun)
+        }
     }
-    let (harvest, time) =
-        timed(|| harvest(0, sweep.cases(), threads, args.fail_fast, |case| sweep.run(case, false)));
-    println!("{:<36} {:>14}", "operations that failed", sweep.operations());
-    report(&harvest, "cases", time, |case| rerun(&format!("--sweep --case {case}")))
+}
+
+fn many(
+    args: &Args,
+    from: u64,
+    count: u64,
+    run: impl Fn(u64) -> Verdict + Sync,
+    rerun: impl Fn(u64) -> String,
+) -> ExitCode {
+    let threads = args.threads.unwrap_or_else(cores).max(1);
+    let (harvest, time) = timed(|| harvest(from, count, threads, args.fail_fast, run));
+    report(&harvest, time, rerun)
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long it takes is for people to read")]
@@ -195,16 +238,11 @@ fn single(verdict: Verdict) -> ExitCode {
     }
 }
 
-fn report(
-    harvest: &Harvest,
-    what: &str,
-    time: Duration,
-    rerun: impl Fn(u64) -> String,
-) -> ExitCode {
+fn report(harvest: &Harvest, time: Duration, rerun: impl Fn(u64) -> String) -> ExitCode {
     print!("{}", harvest.tally);
     let speed = harvest.tally.seeds as f64 / time.as_secs_f64();
     println!("{:<36} {:>14.1}", "seconds", time.as_secs_f64());
-    println!("{:<36} {:>14.0}", format!("{what} per second"), speed);
+    println!("{:<36} {:>14.0}", "seeds per second", speed);
     println!("{:<36} {:>14}", "violations", harvest.violations);
     for (number, violation) in &harvest.first {
         println!("{}: {violation}", rerun(*number));

@@ -17,12 +17,21 @@ pub struct Verdict {
 
 /// Runs a seed, and so many cases of damage to what it leaves.
 pub fn run(seed: u64, damage: u64, is_shown: bool) -> Verdict {
-    let mut run = begin(seed, is_shown);
-    let done = catch_unwind(AssertUnwindSafe(|| lives(&mut run, damage)));
-    let violation = match done {
-        Ok(result) => result.err(),
-        Err(panic) => Some(format!("panic: {}", words_of(&*panic))),
-    };
+    judged(begin(seed, is_shown), "", |run| lives(run, damage))
+}
+
+/// What comes of a run in which that is done. A panic is a violation like any other.
+pub fn judged(
+    mut run: Run,
+    case: &str,
+    work: impl FnOnce(&mut Run) -> Result<(), Violation>,
+) -> Verdict {
+    let done = catch_unwind(AssertUnwindSafe(|| work(&mut run)));
+    let result = done.unwrap_or_else(|panic| Err(format!("panic: {}", words_of(&*panic))));
+    let violation = result.err().map(|what| match case {
+        "" => what,
+        case => format!("{what}, {case}"),
+    });
     let trace_hash = match violation {
         // Whoever panicked may have held the disk.
         Some(_) => 0,

@@ -1,14 +1,12 @@
 //! The sweep: fixed scripts, and every operation of the disk in them fails, once or from there on
 //! for good, in every way there is; after that the process is gone, with the power or without.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use lockstep::journal::Limits;
 
 use super::fate::Weather;
 use super::plan::{Failing, Fault, Honesty, Plan};
 use super::run::{Ended, Run, Script, Violation};
-use super::seed::{Verdict, words_of};
+use super::seed::{Verdict, judged};
 
 /// The seed of the scripts.
 const SEED: u64 = 20_241_001;
@@ -102,15 +100,8 @@ impl Sweep {
     /// Runs a case.
     pub fn run(&self, number: u64, is_shown: bool) -> Verdict {
         let case = self.case(number);
-        let mut run = script(case.place.limits, is_shown);
-        let done = catch_unwind(AssertUnwindSafe(|| go(&mut run, case)));
-        let violation = match done {
-            Ok(result) => result.err(),
-            Err(panic) => Some(format!("panic: {}", words_of(&*panic))),
-        };
-        let violation = violation.map(|violation| format!("{violation}, in {case:?}"));
-        let trace_hash = if violation.is_none() { run.disk.trace_hash() } else { 0 };
-        Verdict { tally: run.tally, trace_hash, violation }
+        let run = script(case.place.limits, is_shown);
+        judged(run, &format!("{case:?}"), |run| go(run, case))
     }
 }
 

@@ -15,21 +15,22 @@ use super::dice::Dice;
 /// Where the records of a run come from.
 pub struct World {
     dice: Dice,
-    day: Date,
 }
 
 impl World {
     /// The world of a seed.
     pub fn new(seed: u64) -> World {
-        let day = Date::from_ymd(2024, 10, 1).expect("a day of the calendar");
-        World { dice: Dice::new(seed, 2), day }
+        World { dice: Dice::new(seed, 2) }
     }
 
     /// The next input, whose number is `seq`, and its outputs. What is made for a number again
     /// is something else than before, so that bytes of a lost step never look like the new one.
     pub fn step(&mut self, seq: u64) -> Vec<Record> {
         let received_ns = 1 + self.dice.below(1 << 60) as i64;
-        let input = if seq == 0 { self.run_started() } else { self.input(seq) };
+        let input = match seq {
+            0 => Input::RunStarted(Box::new(run_started("x".repeat(self.dice.index(300))))),
+            _ => self.input(seq),
+        };
         let mut step = vec![Record {
             id: EventId::input(seq),
             cause: 0,
@@ -45,25 +46,8 @@ impl World {
         step
     }
 
-    fn run_started(&mut self) -> Input {
-        Input::RunStarted(Box::new(RunStarted {
-            core_version: CORE_VERSION,
-            build: "x".repeat(self.dice.index(300)),
-            config: RunConfig {
-                strategy: StrategyConfig::default(),
-                execution: ExecutionConfig::default(),
-                fees: FeeSchedule { name: "none".into(), version: "1".into(), periods: vec![] },
-                active_from: self.day.start(),
-            },
-            instruments: vec![],
-            calendar_version: "none".into(),
-            sessions: vec![],
-            data: vec![],
-        }))
-    }
-
-    fn time(&self, seq: u64) -> Timestamp {
-        Timestamp::from_ist(self.day, 9, 15).plus_minutes(seq as i64)
+    fn time(seq: u64) -> Timestamp {
+        Timestamp::from_ist(day(), 9, 15).plus_minutes(seq as i64)
     }
 
     fn instrument(&mut self) -> InstrumentId {
@@ -80,11 +64,11 @@ impl World {
         let [low, open, close, high] = prices;
         let volume = Qty(self.dice.below(1_000_000) as i64);
         let instrument = self.instrument();
-        Bar { instrument, open_time: self.time(seq), open, high, low, close, volume }
+        Bar { instrument, open_time: World::time(seq), open, high, low, close, volume }
     }
 
     fn input(&mut self, seq: u64) -> Input {
-        let time = self.time(seq);
+        let time = World::time(seq);
         match self.dice.below(8) {
             0 => Input::Watermark(time),
             1 => Input::Command(Command { time, kind: CommandKind::Flatten }),
@@ -99,7 +83,7 @@ impl World {
     }
 
     fn output(&mut self, seq: u64) -> Output {
-        let (time, instrument) = (self.time(seq), self.instrument());
+        let (time, instrument) = (World::time(seq), self.instrument());
         let cash = Cash(self.dice.below(1 << 40) as i64);
         match self.dice.below(5) {
             0 => Output::Bar1m(self.bar(seq)),
@@ -129,6 +113,28 @@ impl World {
             }
         }
     }
+}
+
+/// The description of a run without instruments, by a program of that name.
+pub fn run_started(build: String) -> RunStarted {
+    RunStarted {
+        core_version: CORE_VERSION,
+        build,
+        config: RunConfig {
+            strategy: StrategyConfig::default(),
+            execution: ExecutionConfig::default(),
+            fees: FeeSchedule { name: "none".into(), version: "1".into(), periods: vec![] },
+            active_from: day().start(),
+        },
+        instruments: vec![],
+        calendar_version: "none".into(),
+        sessions: vec![],
+        data: vec![],
+    }
+}
+
+fn day() -> Date {
+    Date::from_ymd(2024, 10, 1).expect("a day of the calendar")
 }
 
 /// An output as the writer takes it.

@@ -5,6 +5,12 @@
 pub enum Judge {
     /// The crash simulation.
     Seeds,
+    /// Its sweep: every operation fails.
+    Sweep,
+    /// Its pairs of stops.
+    Stops,
+    /// A trial of the crash target.
+    Trial(&'static str),
     /// The unit tests whose names contain this.
     Test(&'static str),
 }
@@ -26,6 +32,7 @@ pub struct Bug {
 const SEEDS: &[Judge] = &[Judge::Seeds];
 const TESTS: &[Judge] = &[Judge::Test("journal::")];
 
+const RUN: &str = "src/driver/run.rs";
 const WRITER: &str = "src/journal/writer.rs";
 const LOG: &str = "src/journal/log.rs";
 const MARK: &str = "src/journal/mark.rs";
@@ -61,6 +68,16 @@ const fn for_tests(
 
 /// All bugs, in the order of a record's way to the disk and back.
 pub const BUGS: &[Bug] = &[
+    Bug {
+        judges: &[Judge::Trial("what_the_world_was_told")],
+        ..bug(
+            "publish-before-settle",
+            "the world is told of steps that are not kept yet",
+            RUN,
+            "        if is_kept {\n            self.held.drain",
+            "        if is_kept || !self.held.is_empty() {\n            self.held.drain",
+        )
+    },
     bug(
         "acknowledge-early",
         "a step that waits for company is called kept",
@@ -143,13 +160,16 @@ pub const BUGS: &[Bug] = &[
         "        self.disk.sync_dir(&self.dir).map_err(|source| io(\"syncing\", &self.dir, source))",
         "        Ok(())",
     ),
-    bug(
-        "reserve-forgets-failure",
-        "a reserve whose sync failed is given out as whole",
-        RESERVE,
-        "if self.bytes == self.bytes_wanted && self.medium.is_some() {",
-        "if self.bytes == self.bytes_wanted {",
-    ),
+    Bug {
+        judges: &[Judge::Sweep],
+        ..bug(
+            "reserve-forgets-failure",
+            "a reserve whose sync failed is given out as whole",
+            RESERVE,
+            "if self.bytes == self.bytes_wanted && self.medium.is_some() {",
+            "if self.bytes == self.bytes_wanted {",
+        )
+    },
     bug(
         "skip-mark-dir-sync",
         "a new mark may lose its name",
@@ -209,14 +229,17 @@ pub const BUGS: &[Bug] = &[
         "if now.segments < last || now.batches <= promised {",
         "if now.segments <= last || now.batches <= promised {",
     ),
-    bug(
-        "names-not-synced",
-        "a segment is added to names that may be a memory",
-        RECOVER,
-        "    disk.sync_dir(&findings.log_dir)\
+    Bug {
+        judges: &[Judge::Stops],
+        ..bug(
+            "names-not-synced",
+            "a segment is added to names that may be a memory",
+            RECOVER,
+            "    disk.sync_dir(&findings.log_dir)\
          .map_err(|source| io(\"syncing\", &findings.log_dir, source))?;\n",
-        "",
-    ),
+            "",
+        )
+    },
     bug(
         "resumes-at-batch-start",
         "a segment takes over one batch too early",
@@ -243,9 +266,8 @@ pub const BUGS: &[Bug] = &[
         "the torn tail is cleared in the file that another process has left",
         RECOVER,
         "    let write = || -> std::io::Result<()> {\n",
-        "    let cleared = vec![0; bytes.len()];\n    \
-         let torn_file = disk.open(&torn.path, true).expect(\"a bug\");\n    \
-         let _ = write_all(&*torn_file, &cleared, torn.offset);\n    \
+        "    if let Ok(old) = disk.open(&torn.path, true) {\n        \
+         let _ = write_all(&*old, &vec![0; bytes.len()], torn.offset);\n    }\n    \
          let write = || -> std::io::Result<()> {\n",
     ),
     bug(

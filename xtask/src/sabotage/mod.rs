@@ -16,6 +16,8 @@ use bugs::{BUGS, Bug, Judge};
 const SEEDS: &str = "30000";
 /// Bugs of a share.
 const SHARE: usize = 3;
+const OPTIMIZED: [&str; 2] =
+    ["profile.dev.package.lockstep.opt-level=1", "profile.dev.package.rand_chacha.opt-level=3"];
 /// How much of what a judge said is shown.
 const SAID_COLUMNS: usize = 60;
 
@@ -135,11 +137,12 @@ impl Tree {
         Ok((!heard.status.success()).then(|| first_finding(&said)))
     }
 
-    /// Cargo in the copy. Optimized a little: compiling and running have to be quick together.
+    /// Cargo in the copy. Ours is optimized a little, since compiling and running have to be quick
+    /// together.
     fn cargo(&self, args: &[&str]) -> Command {
-        let mut command = cargo(args);
-        command.current_dir(&self.dir).env("CARGO_TARGET_DIR", &self.target);
-        command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1").env("CARGO_INCREMENTAL", "1");
+        let mut command = cargo(OPTIMIZED.iter().flat_map(|package| ["--config", package]));
+        command.args(args).current_dir(&self.dir).env("CARGO_TARGET_DIR", &self.target);
+        command.env("CARGO_INCREMENTAL", "1");
         command
     }
 }
@@ -148,6 +151,9 @@ impl Judge {
     fn name(self) -> &'static str {
         match self {
             Judge::Seeds => "seeds",
+            Judge::Sweep => "sweep",
+            Judge::Stops => "stops",
+            Judge::Trial(_) => "trial",
             Judge::Test(_) => "tests",
         }
     }
@@ -159,6 +165,9 @@ impl Judge {
                 let args = ["simulate", "--fail-fast", "--damage", "2", "--seeds", SEEDS];
                 (&["--test", "crash"], args.to_vec())
             }
+            Judge::Sweep => (&["--test", "crash"], vec!["simulate", "--fail-fast", "--sweep"]),
+            Judge::Stops => (&["--test", "crash"], vec!["simulate", "--fail-fast", "--stops"]),
+            Judge::Trial(name) => (&["--test", "crash"], vec![name]),
             Judge::Test(name) => (&["--lib"], vec![name]),
         };
         let test = [&["test", "--quiet", "--package", "lockstep"], target].concat();
