@@ -19,7 +19,7 @@ const WEATHERS: [[Option<Weather>; 2]; 4] = [
     [None, Some(Weather::Wild)],
     [Some(Weather::Wild), Some(Weather::Wild)],
 ];
-const THROWS: u64 = 6;
+const THROWS: u64 = 2;
 
 /// All cases of two stops.
 pub struct Stops {
