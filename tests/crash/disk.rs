@@ -4,8 +4,8 @@
 //! The model, where `media` is what outlasts a power cut and `cache` what the living see:
 //!
 //! - A write goes to the cache. `sync` takes the writes of its file to the media, with the file's
-//!   length; `sync_dir` takes the names of its directory (made, renamed, removed) there. A directory
-//!   whose own name was not synced takes everything below it along when it goes.
+//!   length; `sync_dir` takes the names of its directory (made, renamed, removed) there. A
+//!   directory whose own name was not synced takes everything below it along when it goes.
 //! - What was not synced meets its fate in a power cut ([`super::fate`]): for each sector of 512
 //!   bytes and each name on its own, or all of them in order up to some moment. Nothing is
 //!   ordered between sectors, files and names unless a sync orders it. A length may have grown

@@ -366,9 +366,9 @@ impl Run {
         Ok(())
     }
 
-    /// Up to the mark nothing may go unnoticed. After a power cut the mark may be older than the last
-    /// acknowledged batches: if all of these are gone, nothing tells that from a torn write, but a
-    /// commit that is left proves everything before it.
+    /// Up to the mark nothing may go unnoticed. After a power cut the mark may be older than the
+    /// last acknowledged batches: if all of these are gone, nothing tells that from a torn write,
+    /// but a commit that is left proves everything before it.
     fn damage_once(&mut self, marked: usize) -> Result<(), Violation> {
         let dir = format!("{ROOT}/run/log/");
         let Some(damage) = Damage::thrown(&self.disk, &dir, &mut self.dice) else {

@@ -43,6 +43,11 @@ const SEGMENT: &str = "src/journal/segment.rs";
 const FRAME: &str = "src/journal/frame.rs";
 const DISK: &str = "src/journal/disk.rs";
 
+/// Where a batch comes to the disk.
+const BATCH_SYNC: &str =
+    "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        \
+     marks.write";
+
 /// A bug that the simulation has to find.
 const fn bug(
     name: &'static str,
@@ -96,14 +101,14 @@ pub const BUGS: &[Bug] = &[
         "skip-batch-sync",
         "a batch is written and not synced",
         LOG,
-        "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        marks.write",
+        BATCH_SYNC,
         "        marks.write",
     ),
     bug(
         "sync-every-second-batch",
         "two batches are under way at once",
         LOG,
-        "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        marks.write",
+        BATCH_SYNC,
         "        if self.batches % 2 == 0 {\n            \
          file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        }\n        \
          marks.write",
@@ -121,7 +126,7 @@ pub const BUGS: &[Bug] = &[
         "retry-failed-sync",
         "a sync that failed is asked again, and the system has forgotten",
         LOG,
-        "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        marks.write",
+        BATCH_SYNC,
         "        file.sync().or_else(|_| file.sync())\
          .map_err(|source| io(\"syncing\", &self.path, source))?;\n        marks.write",
     ),
@@ -129,14 +134,15 @@ pub const BUGS: &[Bug] = &[
         "swallow-failed-sync",
         "a sync that failed is taken for one that did not",
         LOG,
-        "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        marks.write",
+        BATCH_SYNC,
         "        drop(file.sync());\n        marks.write",
     ),
     bug(
         "publish-unsynced-segment",
         "a segment gets its name before its header is on the disk",
         LOG,
-        "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        durable",
+        "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        \
+         durable",
         "        durable",
     ),
     bug(
@@ -157,7 +163,8 @@ pub const BUGS: &[Bug] = &[
         "skip-segment-dir-sync",
         "a segment may lose its name",
         RESERVE,
-        "        self.disk.sync_dir(&self.dir).map_err(|source| io(\"syncing\", &self.dir, source))",
+        "        self.disk.sync_dir(&self.dir)\
+         .map_err(|source| io(\"syncing\", &self.dir, source))",
         "        Ok(())",
     ),
     Bug {
@@ -211,7 +218,8 @@ pub const BUGS: &[Bug] = &[
         DISK,
         "            Err(error) if error.kind() == ErrorKind::Interrupted => {}\n            \
          Err(error) => return Err(error),\n        }\n    }\n    Ok(())",
-        "            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),\n            \
+        "            \
+         Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),\n            \
          Err(error) => return Err(error),\n        }\n    }\n    Ok(())",
     ),
     bug(
@@ -340,7 +348,8 @@ pub const BUGS: &[Bug] = &[
         "commit-start-unchecked",
         "a commit may stand anywhere",
         READER,
-        "            Some(commit) if commit.start != self.offset => \"the batch begins elsewhere\",\n",
+        "            \
+         Some(commit) if commit.start != self.offset => \"the batch begins elsewhere\",\n",
         "",
     ),
     for_tests(
