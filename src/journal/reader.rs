@@ -124,7 +124,7 @@ impl Reader {
         let log_dir = files[0].path.parent().unwrap_or(path);
         let mark = Mark::read(&*disk, log_dir, header.run_id)?;
         let seed = frame::seed_of(header.salt);
-        let void_from = void_from(&*disk, files.get(1));
+        let void_from = void_from(&*disk, files.get(1))?;
         let reader = Reader {
             disk,
             files,
@@ -336,8 +336,11 @@ impl Reader {
     fn fill(&mut self, len: usize) -> Result<bool, JournalError> {
         while self.bytes.len() < len {
             let offset = self.offset + self.bytes.len() as u64;
-            let read = read_some(&*self.file, &mut self.bytes, offset, READ_BYTES);
-            let path = &self.files[self.at].path;
+            let SegmentFile { path, bytes, .. } = &self.files[self.at];
+            // No more than the file had when it was listed, but enough to see that it has grown.
+            let left = bytes.saturating_sub(offset).max(HEADER_BYTES as u64);
+            let ask = usize::try_from(left).map_or(READ_BYTES, |left| left.min(READ_BYTES));
+            let read = read_some(&*self.file, &mut self.bytes, offset, ask);
             if read.map_err(|source| io("reading", path, source))? == 0 {
                 return Ok(false);
             }
@@ -447,7 +450,7 @@ impl Reader {
         let run_id = self.header.run_id;
         self.at += 1;
         (self.file, self.header) = segment::open(&*self.disk, &self.files[self.at].path)?;
-        self.void_from = void_from(&*self.disk, self.files.get(self.at + 1));
+        self.void_from = void_from(&*self.disk, self.files.get(self.at + 1))?;
         self.seed = frame::seed_of(self.header.salt);
         self.bytes.clear();
         self.offset = HEADER_BYTES as u64;
@@ -580,9 +583,17 @@ fn raw(bytes: &[u8]) -> Raw<'_> {
 
 /// Where the segment `next` takes over from the one before it, if it says so. Whether its header can
 /// be believed is found out when it is opened.
-fn void_from(disk: &dyn Disk, next: Option<&SegmentFile>) -> Option<u64> {
-    let (_, header) = segment::open(disk, &next?.path).ok()?;
-    (header.resumes_at != 0).then_some(header.resumes_at)
+///
+/// # Errors
+/// When the system cannot read it: then nothing is known of it, and what is void must not be taken
+/// for damage.
+fn void_from(disk: &dyn Disk, next: Option<&SegmentFile>) -> Result<Option<u64>, JournalError> {
+    let Some(next) = next else { return Ok(None) };
+    match segment::open(disk, &next.path) {
+        Ok((_, header)) => Ok((header.resumes_at != 0).then_some(header.resumes_at)),
+        Err(error @ JournalError::Io { .. }) => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 #[cfg(test)]

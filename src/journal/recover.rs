@@ -192,6 +192,8 @@ pub fn resume(setup: &Setup, findings: Findings) -> Result<(Writer, Report), Jou
         Some(torn) => Some(quarantine(&**disk, &setup.run_dir, torn)?),
         None => None,
     };
+    // A name that was found may be a memory of the system too, and the next one must not outlast it.
+    disk.sync_dir(&findings.log_dir).map_err(|source| io("syncing", &findings.log_dir, source))?;
     let Findings { place, digest, records_before, tail, numbering, leftovers, .. } = findings;
     let log = Log::resume(setup, &place, digest.value())?;
     let mut keeper = Keeper::resumed(log, digest, records_before, place.next_seq);

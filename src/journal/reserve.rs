@@ -49,9 +49,10 @@ impl Reserve {
 
     fn try_grow(&mut self, bytes: u64) -> io::Result<()> {
         let end = self.bytes.saturating_add(bytes).min(self.bytes_wanted);
-        if self.bytes == self.bytes_wanted {
+        if self.bytes == self.bytes_wanted && self.medium.is_some() {
             return Ok(());
         }
+        // After a failure the file is still there and cannot be made again, so it fails again.
         let medium = match self.medium.take() {
             Some(medium) => medium,
             None => self.disk.create(&self.path)?,

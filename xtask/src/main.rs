@@ -3,6 +3,7 @@
 
 mod bench;
 mod ci;
+mod crash;
 mod determinism;
 mod fixture;
 mod fuzz;
@@ -10,6 +11,7 @@ mod golden;
 mod kill;
 mod process;
 mod replay;
+mod sabotage;
 mod sample;
 mod tidy;
 
@@ -75,6 +77,24 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Run the journal on a simulated disk that crashes, fails and decays.
+    #[command(disable_help_flag = true)]
+    Crash {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Plant known bugs into a copy of the tree, one after the other; the tests must find each.
+    Sabotage {
+        /// Only the bugs whose names contain this.
+        #[arg(long)]
+        only: Option<String>,
+        /// Only a few, which change from commit to commit.
+        #[arg(long, conflicts_with = "only")]
+        ci: bool,
+        /// Print the bugs and plant none.
+        #[arg(long)]
+        list: bool,
+    },
     /// Check the style that a machine can check.
     Tidy,
     /// Everything that a submission has to pass, in order.
@@ -98,6 +118,8 @@ fn main() -> ExitCode {
         Command::Kill { kills, seed } => kill::run(kills, seed),
         Command::Determinism => determinism::run(),
         Command::Bench { args } => bench::run(&args),
+        Command::Crash { args } => crash::run(&args),
+        Command::Sabotage { only, ci, list } => sabotage::run(only.as_deref(), ci, list),
         Command::Tidy => tidy::run(),
         Command::Ci => ci::run(),
     };

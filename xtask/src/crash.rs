@@ -1,0 +1,11 @@
+//! `cargo xtask crash`: the journal on a simulated disk, in the release build.
+
+use std::ffi::OsString;
+
+use crate::process::{self, Done};
+
+/// Runs the simulation with `args`.
+pub fn run(args: &[OsString]) -> Done {
+    let test = ["test", "--quiet", "--release", "--package", "lockstep", "--test", "crash"];
+    process::run(process::cargo(test).args(["--", "simulate"]).args(args))
+}

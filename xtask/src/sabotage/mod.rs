@@ -1,0 +1,252 @@
+//! `cargo xtask sabotage`: a test that cannot fail proves nothing, so known bugs are planted into a
+//! copy of the tree, one after the other, and the tests have to find each of them. The checkout is
+//! never touched.
+
+mod bugs;
+mod copy;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use crate::process::{Done, Stop, cargo, output, program, root};
+use bugs::{BUGS, Bug, Judge};
+
+/// Seeds of the crash simulation that a bug has to be found in.
+const SEEDS: &str = "30000";
+/// Bugs of a share.
+const SHARE: usize = 3;
+const OPTIMIZED: [&str; 2] =
+    ["profile.dev.package.lockstep.opt-level=1", "profile.dev.package.rand_chacha.opt-level=3"];
+/// How much of what a judge said is shown.
+const SAID_COLUMNS: usize = 60;
+
+/// Plants the bugs and prints who found each; fails if one survives.
+pub fn run(only: Option<&str>, share: bool, list: bool) -> Done {
+    let chosen = chosen(only, share)?;
+    if list {
+        chosen.iter().for_each(|bug| println!("{:<28} {}", bug.name, bug.what));
+        return Ok(());
+    }
+    let tree = Tree::at(root().join("target/sabotage"));
+    // A text that is gone is found out now and not in an hour.
+    for bug in BUGS {
+        bug.plant(&root())?;
+    }
+    copy::copy(&root(), &tree.dir)?;
+    for judge in judges(&chosen) {
+        let found = tree.judge(judge)?;
+        if let Some(said) = found {
+            return Err(
+                format!("{} finds a bug where none was planted: {said}", judge.name()).into()
+            );
+        }
+    }
+    println!("{:<28} {:<8} {:>7}  said", "bug", "found by", "seconds");
+    let mut survivors = Vec::new();
+    for bug in &chosen {
+        let (verdict, seconds) = timed(|| tree.try_out(bug));
+        match verdict? {
+            Some((judge, said)) => {
+                println!("{:<28} {:<8} {seconds:>7.1}  {said}", bug.name, judge.name());
+            }
+            None => {
+                println!("{:<28} {:<8} {seconds:>7.1}", bug.name, "NOBODY");
+                survivors.push(bug.name);
+            }
+        }
+    }
+    if survivors.is_empty() {
+        println!("sabotage: {} bugs planted, all found", chosen.len());
+        return Ok(());
+    }
+    Err(format!("sabotage: nobody found {}", survivors.join(", ")).into())
+}
+
+/// The bugs to be planted.
+fn chosen(only: Option<&str>, share: bool) -> Result<Vec<&'static Bug>, Stop> {
+    let chosen: Vec<&Bug> = match only {
+        Some(part) => BUGS.iter().filter(|bug| bug.name.contains(part)).collect(),
+        None if share => {
+            let start = commit_number() % BUGS.len();
+            BUGS.iter().cycle().skip(start).take(SHARE).collect()
+        }
+        None => BUGS.iter().collect(),
+    };
+    if chosen.is_empty() {
+        return Err(format!("no bug has `{}` in its name", only.unwrap_or_default()).into());
+    }
+    Ok(chosen)
+}
+
+/// A number that changes with every commit; 0 where there is no repository.
+fn commit_number() -> usize {
+    let hash = output(program("git").args(["rev-parse", "HEAD"]));
+    hash.ok().and_then(|hash| usize::from_str_radix(hash.get(..7)?, 16).ok()).unwrap_or(0)
+}
+
+/// The judges of these bugs, each once.
+fn judges(bugs: &[&Bug]) -> Vec<Judge> {
+    let mut judges: Vec<Judge> = Vec::new();
+    for judge in bugs.iter().flat_map(|bug| bug.judges) {
+        if !judges.contains(judge) {
+            judges.push(*judge);
+        }
+    }
+    judges
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long it takes is for people to read")]
+fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
+    let start = Instant::now();
+    (work(), start.elapsed().as_secs_f64())
+}
+
+/// The copy of the tree that the bugs are planted in.
+struct Tree {
+    dir: PathBuf,
+    target: PathBuf,
+}
+
+impl Tree {
+    fn at(dir: PathBuf) -> Tree {
+        Tree { target: dir.join("target"), dir: dir.join("tree") }
+    }
+
+    /// Plants a bug, asks its judges one after the other, and takes it out again.
+    fn try_out(&self, bug: &Bug) -> Result<Option<(Judge, String)>, Stop> {
+        bug.write(&self.dir, bug.plant(&root())?)?;
+        let found = bug.judges.iter().find_map(|judge| {
+            let said = self.judge(*judge).transpose()?;
+            Some(said.map(|said| (*judge, said)))
+        });
+        bug.write(&self.dir, bug.text(&root())?)?;
+        found.transpose()
+    }
+
+    /// What the judge found; none if all is well. Code that does not compile is no finding.
+    fn judge(&self, judge: Judge) -> Result<Option<String>, Stop> {
+        let [build, hear] = judge.args();
+        let built = run_quietly(&mut self.cargo(&build))?;
+        if !built.status.success() {
+            let why = String::from_utf8_lossy(&built.stderr).into_owned();
+            return Err(format!("the tree does not compile: {why}").into());
+        }
+        let heard = run_quietly(&mut self.cargo(&hear))?;
+        let said = String::from_utf8_lossy(&heard.stdout);
+        Ok((!heard.status.success()).then(|| first_finding(&said)))
+    }
+
+    /// Cargo in the copy. Ours is optimized a little, since compiling and running have to be quick
+    /// together.
+    fn cargo(&self, args: &[&str]) -> Command {
+        let mut command = cargo(OPTIMIZED.iter().flat_map(|package| ["--config", package]));
+        command.args(args).current_dir(&self.dir).env("CARGO_TARGET_DIR", &self.target);
+        command.env("CARGO_INCREMENTAL", "1");
+        command
+    }
+}
+
+impl Judge {
+    fn name(self) -> &'static str {
+        match self {
+            Judge::Seeds => "seeds",
+            Judge::Sweep => "sweep",
+            Judge::Stops => "stops",
+            Judge::Trial(_) => "trial",
+            Judge::Test(_) => "tests",
+        }
+    }
+
+    /// Cargo's arguments to compile it, and to hear it.
+    fn args(self) -> [Vec<&'static str>; 2] {
+        let (target, args): (&[&str], Vec<&str>) = match self {
+            Judge::Seeds => {
+                let args = ["simulate", "--fail-fast", "--damage", "2", "--seeds", SEEDS];
+                (&["--test", "crash"], args.to_vec())
+            }
+            Judge::Sweep => (&["--test", "crash"], vec!["simulate", "--fail-fast", "--sweep"]),
+            Judge::Stops => (&["--test", "crash"], vec!["simulate", "--fail-fast", "--stops"]),
+            Judge::Trial(name) => (&["--test", "crash"], vec![name]),
+            Judge::Test(name) => (&["--lib"], vec![name]),
+        };
+        let test = [&["test", "--quiet", "--package", "lockstep"], target].concat();
+        [[&test[..], &["--no-run"]].concat(), [&test[..], &["--"], &args].concat()]
+    }
+}
+
+/// What a failing judge says first, short enough for a table.
+fn first_finding(said: &str) -> String {
+    let crash = said.lines().find_map(|line| line.strip_prefix("cargo xtask crash "));
+    let crash = crash.and_then(|line| line.split_once(": ")).map(|(_, what)| what);
+    let failed = || said.lines().find_map(|line| line.strip_prefix("---- ")?.split(' ').next());
+    let what = crash.or_else(failed).unwrap_or("it failed without a word");
+    what.chars().take(SAID_COLUMNS).collect()
+}
+
+fn run_quietly(command: &mut Command) -> Result<Output, Stop> {
+    command.output().map_err(|error| Stop::from(format!("failed to run cargo: {error}")))
+}
+
+impl Bug {
+    fn path(&self, dir: &Path) -> PathBuf {
+        dir.join(self.file)
+    }
+
+    /// The file without the bug.
+    fn text(&self, dir: &Path) -> Result<String, Stop> {
+        let path = self.path(dir);
+        let read = std::fs::read_to_string(&path);
+        read.map_err(|error| format!("{}: {}: {error}", self.name, path.display()).into())
+    }
+
+    /// The file with the bug in it.
+    fn plant(&self, dir: &Path) -> Result<String, Stop> {
+        let text = self.text(dir)?;
+        match text.matches(self.find).count() {
+            1 => Ok(text.replacen(self.find, self.replace, 1)),
+            count => Err(format!(
+                "{}: its text stands {count} times in {} and must stand there once; \
+                 bring xtask/src/sabotage/bugs.rs up to date",
+                self.name, self.file
+            )
+            .into()),
+        }
+    }
+
+    fn write(&self, dir: &Path, text: String) -> Done {
+        let path = self.path(dir);
+        let written = std::fs::write(&path, text);
+        written.map_err(|error| format!("failed to write {}: {error}", path.display()).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bug_can_be_planted_and_has_a_name_of_its_own() {
+        assert!(BUGS.len() >= 20);
+        for (place, bug) in BUGS.iter().enumerate() {
+            assert_ne!(bug.plant(&root()).unwrap(), bug.text(&root()).unwrap(), "{}", bug.name);
+            assert!(!bug.judges.is_empty(), "{}", bug.name);
+            assert!(BUGS[..place].iter().all(|other| other.name != bug.name), "{}", bug.name);
+        }
+    }
+
+    #[test]
+    fn what_a_judge_says_is_cut_to_the_point() {
+        let said = "seeds 5\ncargo xtask crash --seed 3 --damage 2 --trace: lost: 5 acknowledged\n";
+        assert_eq!(first_finding(said), "lost: 5 acknowledged");
+        let said = "running 2 tests\n.F\n\n---- journal::b stdout ----\nthread\n";
+        assert_eq!(first_finding(said), "journal::b");
+    }
+
+    #[test]
+    fn bugs_are_chosen_by_name_or_by_commit() {
+        assert_eq!(chosen(Some(BUGS[0].name), false).unwrap()[0].name, BUGS[0].name);
+        assert_eq!(chosen(None, true).unwrap().len(), SHARE);
+        assert!(chosen(Some("no such bug"), false).is_err());
+    }
+}
