@@ -125,7 +125,8 @@ pub fn holder(stamp: Stamp) -> String {
     format!("process {pid} of boot {boot}, since {date} {clock} IST")
 }
 
-/// No two writers of a run salt their segments alike, so that bytes of one never pass for another's.
+/// No two writers of a run salt their segments alike, so that bytes of one never pass for
+/// another's.
 pub fn salt_seed(stamp: Stamp) -> u64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&stamp.wall_ns.to_le_bytes());

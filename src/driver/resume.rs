@@ -1,7 +1,7 @@
-//! A run that was left, taken up where it stopped: the core goes through everything that the journal
-//! holds, every output must be the recorded one, and the next input is the one that would have come.
-//! Nothing is carried over but the journal, so a run that was stopped at any moment, in whatever
-//! way, and goes on has the same events as one that never was.
+//! A run that was left, taken up where it stopped: the core goes through everything that the
+//! journal holds, every output must be the recorded one, and the next input is the one that would
+//! have come. Nothing is carried over but the journal, so a run that was stopped at any moment,
+//! in whatever way, and goes on has the same events as one that never was.
 
 use std::sync::Arc;
 
@@ -25,9 +25,7 @@ pub enum ResumeError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The core that goes on is not the one that began.
-    #[error(
-        "the core derives other outputs than were recorded: {want} up to input {next_seq}, but {got}"
-    )]
+    #[error("up to input {next_seq} the core derives {got} and not the recorded {want}")]
     OtherCore {
         /// The input after the last that was compared.
         next_seq: u64,
@@ -101,7 +99,8 @@ fn fitting(
             match reader.inputs() == next.next_seq && reader.digest() == next.digest {
                 true => found = Some((next.next_seq, core)),
                 false => {
-                    notes.push(format!("the checkpoint at {} is of another history", next.next_seq))
+                    let seq = next.next_seq;
+                    notes.push(format!("the checkpoint at {seq} is of another history"));
                 }
             }
         } else if reader.next_raw()?.is_none() {

@@ -1,5 +1,5 @@
-//! The state of the core in its parts: as bytes for a checkpoint, as one hash per part, and field by
-//! field where two states differ.
+//! The state of the core in its parts: as bytes for a checkpoint, as one hash per part, and field
+//! by field where two states differ.
 //!
 //! A part is a component of the machine (aggregator, one indicator, strategy, broker, limits,
 //! portfolio), of one instrument where it has one state for each.

@@ -1,6 +1,7 @@
 //! Checkpoints, `ckpt/<next seq>-<hash>.ckpt`: the state of the machine after some input, so that
 //! whoever takes up a run need not step through all of it again. They are a convenience and never
-//! the truth: each can be deleted, and one that does not fit the journal is passed over with a word.
+//! the truth: each can be deleted, and one that does not fit the journal is passed over with a
+//! word.
 //!
 //! A file is magic `LSCKPT\0\x01`, core version u32, 4 zeros, next seq u64, run id \[16\], the run
 //! digest there \[32\], length of the build's name u32, 4 zeros, that name, the state, and the

@@ -1,9 +1,9 @@
 //! The files of a journal that is being written: segments, batch by batch, each with its commit.
 //!
-//! Where nothing is promised ([`PersistMode::Buffered`]) files are written and left to the system.
-//! Where a commit is a promise ([`PersistMode::Durable`]) a batch is one write and one sync, then the
-//! durable mark moves, and only then is the batch kept; there is never more than one batch that is
-//! not synced, which is what makes a later commit the proof of an earlier one.
+//! Where nothing is promised ([`PersistMode::Buffered`]) files are written and left to the
+//! system. Where a commit is a promise ([`PersistMode::Durable`]) a batch is one write and one
+//! sync, then the durable mark moves, and only then is the batch kept; there is never more than
+//! one batch that is not synced, which is what makes a later commit the proof of an earlier one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,8 +46,8 @@ pub struct Log {
     identity: Identity,
     limits: Limits,
     clock: Clock,
-    /// The open segment and its path. Gone after a failed write or sync: nobody knows what is in it,
-    /// so the right to write ends.
+    /// The open segment and its path. Gone after a failed write or sync: nobody knows what is in
+    /// it, so the right to write ends.
     file: Option<Box<dyn Medium>>,
     path: PathBuf,
     /// Number of the next segment.

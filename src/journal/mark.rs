@@ -1,12 +1,12 @@
-//! The durable mark, `log/WM`: how far the journal was known to be on the disk. A journal that holds
-//! less has lost what it acknowledged, and what it holds beyond may be no more than a memory of the
-//! operating system.
+//! The durable mark, `log/WM`: how far the journal was known to be on the disk. A journal that
+//! holds less has lost what it acknowledged, and what it holds beyond may be no more than a
+//! memory of the operating system.
 //!
 //! The file is two slots of 4,096 bytes. A slot is magic `EVWM`, CRC-32C of bytes 8 to 4,095,
-//! generation u64, run id \[16\], batches u64, segment u64, offset u64, next seq u64, digest \[32\],
-//! zeros; integers are little-endian. The slot with the higher generation counts. Writing goes to
-//! the same slot until the file is synced and only then to the other, so that whatever a power cut
-//! does, one slot says what was synced last.
+//! generation u64, run id \[16\], batches u64, segment u64, offset u64, next seq u64, digest
+//! \[32\], zeros; integers are little-endian. The slot with the higher generation counts. Writing
+//! goes to the same slot until the file is synced and only then to the other, so that whatever a
+//! power cut does, one slot says what was synced last.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

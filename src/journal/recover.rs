@@ -1,12 +1,13 @@
 //! Takes up a journal that a process has left, however it ended. Looking is one thing and changes
 //! nothing ([`examine`]); going on is another ([`resume`]).
 //!
-//! What follows the durable mark may be no more than a memory of the operating system: a failed sync
-//! is forgotten, and reading the bytes again proves nothing. So whole batches behind the mark are
-//! written anew, into a segment of their own, and the segment before it is left as it is, byte for
-//! byte. The new one says where in the old one the journal goes on; torn bytes behind that place are
-//! copied to `quarantine/` as well, where people find them. The new segment gets its name only when
-//! everything in it is on the disk, so a recovery that breaks off has changed nothing either.
+//! What follows the durable mark may be no more than a memory of the operating system: a failed
+//! sync is forgotten, and reading the bytes again proves nothing. So whole batches behind the
+//! mark are written anew, into a segment of their own, and the segment before it is left as it
+//! is, byte for byte. The new one says where in the old one the journal goes on; torn bytes
+//! behind that place are copied to `quarantine/` as well, where people find them. The new segment
+//! gets its name only when everything in it is on the disk, so a recovery that breaks off has
+//! changed nothing either.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -192,7 +193,8 @@ pub fn resume(setup: &Setup, findings: Findings) -> Result<(Writer, Report), Jou
         Some(torn) => Some(quarantine(&**disk, &setup.run_dir, torn)?),
         None => None,
     };
-    // A name that was found may be a memory of the system too, and the next one must not outlast it.
+    // A name that was found may be a memory of the system too, and the next one must not outlast
+    // it.
     disk.sync_dir(&findings.log_dir).map_err(|source| io("syncing", &findings.log_dir, source))?;
     let Findings { place, digest, records_before, tail, numbering, leftovers, .. } = findings;
     let log = Log::resume(setup, &place, digest.value())?;

@@ -1,6 +1,6 @@
-//! The next segment before it is one: a file of zeros that grows while the segment before it fills,
-//! so that a full disk is found out before there is anything to lose, and the length of a file never
-//! changes with its data.
+//! The next segment before it is one: a file of zeros that grows while the segment before it
+//! fills, so that a full disk is found out before there is anything to lose, and the length of a
+//! file never changes with its data.
 
 use std::io;
 use std::path::{Path, PathBuf};

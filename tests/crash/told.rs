@@ -36,7 +36,8 @@ impl Minutes {
 impl Source for Minutes {
     type Error = JournalError;
 
-    fn next(&mut self) -> Result<Option<Input>, JournalError> {
+    fn next(&mut self, inputs: &mut Vec<Input>) -> Result<(), JournalError> {
+        inputs.clear();
         self.next += 1;
         let kind =
             if self.next.is_multiple_of(14) { CommandKind::Pause } else { CommandKind::Resume };
@@ -45,7 +46,8 @@ impl Source for Minutes {
         } else {
             Input::Watermark(self.time())
         };
-        Ok((self.next <= INPUTS).then_some(input))
+        inputs.extend((self.next <= INPUTS).then_some(input));
+        Ok(())
     }
 
     fn watermark(&self) -> Timestamp {

@@ -1,5 +1,5 @@
-//! `lockstep live` as a user has it: stopped politely or killed, locked, damaged, taken up again; and
-//! the commands that look at what it left.
+//! `lockstep live` as a user has it: stopped politely or killed, locked, damaged, taken up again;
+//! and the commands that look at what it left.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -16,6 +16,7 @@ pub mod stats;
 mod testing;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::Path;
 
 use crate::journal::JournalError;
 use crate::journal::error::Damage;
@@ -105,6 +106,15 @@ impl From<JournalError> for Stop {
     }
 }
 
+/// Words for a journal that holds less than it has promised.
+fn lost(path: &Path, found: u64, batches: u64, next_seq: u64) -> Failure {
+    Failure::new(Exit::Damaged, "the journal has lost events that were acknowledged")
+        .at(path.display())
+        .because(format!("{batches} batches up to input {next_seq} were on the disk"))
+        .because(format!("{found} of them are there now"))
+        .hint("restore the file from a copy; nothing was changed")
+}
+
 /// In words for people.
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Failure {
@@ -149,11 +159,7 @@ impl From<JournalError> for Failure {
                     .because("an earlier write failed, so nothing more is written")
             }
             JournalError::Lost { path, found, batches, next_seq } => {
-                Failure::new(Exit::Damaged, "the journal has lost events that were acknowledged")
-                    .at(path.display())
-                    .because(format!("{batches} batches up to input {next_seq} were on the disk"))
-                    .because(format!("{found} of them are there now"))
-                    .hint("restore the file from a copy; nothing was changed")
+                lost(&path, found, batches, next_seq)
             }
             JournalError::Ended { path } => {
                 Failure::new(Exit::Usage, "the run has ended, nothing can be added to it")
@@ -192,7 +198,7 @@ impl From<ArchiveError> for Stop {
 /// In words for people.
 impl From<ArchiveError> for Failure {
     fn from(error: ArchiveError) -> Failure {
-        let changed = |path: &std::path::Path| {
+        let changed = |path: &Path| {
             Failure::new(Exit::Damaged, "the archive is not what was exported").at(path.display())
         };
         let again = "export the run again, or restore the file; nothing was written";

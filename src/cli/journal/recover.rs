@@ -1,6 +1,6 @@
-//! `lockstep journal recover RUN`: puts a journal in order that was left in the middle, and says what
-//! was done. Nothing else but `lockstep live` ever does that, and neither touches a file that is
-//! there.
+//! `lockstep journal recover RUN`: puts a journal in order that was left in the middle, and says
+//! what was done. Nothing else but `lockstep live` ever does that, and neither touches a file
+//! that is there.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -59,7 +59,7 @@ pub fn recover(args: &RecoverArgs, out: &mut impl Write) -> Result<Exit, Stop> {
     match args.format {
         Format::Json => writeln!(out, "{:#}", facts.json(report.as_ref()))?,
         Format::Human | Format::Csv => {
-            out.write_all(facts.human(args, report.as_ref()).as_bytes())?
+            out.write_all(facts.human(args, report.as_ref()).as_bytes())?;
         }
     }
     Ok(Exit::Same)

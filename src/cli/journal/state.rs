@@ -1,5 +1,5 @@
-//! `lockstep journal state RUN`: the state of the core after an input of a recorded run, as one hash
-//! for each part of each instrument. Two runs with equal hashes go on alike.
+//! `lockstep journal state RUN`: the state of the core after an input of a recorded run, as one
+//! hash for each part of each instrument. Two runs with equal hashes go on alike.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -30,6 +30,9 @@ pub struct StateArgs {
     pub format: Format,
 }
 
+/// A part, its instrument's key, and its hash.
+type Row = (String, String, String);
+
 /// Runs the core up to the input and prints the hashes of its parts.
 pub fn state(args: &StateArgs, out: &mut impl Write) -> Result<Exit, Stop> {
     let mut reader = Reader::open(&args.run)?;
@@ -59,7 +62,7 @@ pub fn state(args: &StateArgs, out: &mut impl Write) -> Result<Exit, Stop> {
         return Err(missing(at).into());
     }
     let hashes = state::hashes(&core);
-    let rows: Vec<(String, String, String)> = hashes
+    let rows: Vec<Row> = hashes
         .into_iter()
         .map(|(part, hash)| {
             let instrument = part.instrument.and_then(|place| run.instruments.get(place));
@@ -71,12 +74,7 @@ pub fn state(args: &StateArgs, out: &mut impl Write) -> Result<Exit, Stop> {
     Ok(Exit::Same)
 }
 
-fn write(
-    format: Format,
-    seq: u64,
-    rows: &[(String, String, String)],
-    out: &mut impl Write,
-) -> Result<(), Stop> {
+fn write(format: Format, seq: u64, rows: &[Row], out: &mut impl Write) -> Result<(), Stop> {
     match format {
         Format::Human => {
             let mut table = Table::new();
@@ -91,7 +89,8 @@ fn write(
             writeln!(out, "after input {seq}\n{}", table.trim_fmt())?;
         }
         Format::Json => {
-            let row = |(part, key, hash): &(String, String, String)| json!({ "part": part, "instrument": key, "hash": hash });
+            let row =
+                |(part, key, hash): &Row| json!({ "part": part, "instrument": key, "hash": hash });
             let parts: Vec<_> = rows.iter().map(row).collect();
             writeln!(out, "{:#}", json!({ "seq": seq, "parts": parts }))?;
         }

@@ -102,25 +102,26 @@ impl VolumeScore {
 /// Sums of integers are exact in any order, so a rolling sum and a fresh one give the same bits.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Deviation {
-    #[serde(with = "halves")]
-    count: i128,
-    #[serde(with = "halves")]
-    sum: i128,
-    #[serde(with = "halves")]
-    sum_of_squares: i128,
+    count: i64,
+    sum: Wide,
+    sum_of_squares: Wide,
 }
 
-/// A wide integer as its upper and lower half, since not every text format has room for it.
-mod halves {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+/// A wide integer as its upper and lower half, since not every text format has room for it whole.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Wide {
+    upper: i64,
+    lower: u64,
+}
 
-    pub fn serialize<S: Serializer>(value: &i128, serializer: S) -> Result<S::Ok, S::Error> {
-        ((value >> 64) as i64, *value as u64).serialize(serializer)
+impl Wide {
+    const fn get(self) -> i128 {
+        (self.upper as i128) << 64 | self.lower as i128
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
-        let (upper, lower) = <(i64, u64)>::deserialize(deserializer)?;
-        Ok(i128::from(upper) << 64 | i128::from(lower))
+    const fn add(&mut self, value: i128) {
+        let sum = self.get() + value;
+        *self = Wide { upper: (sum >> 64) as i64, lower: sum as u64 };
     }
 }
 
@@ -129,26 +130,26 @@ impl Deviation {
     pub fn add(&mut self, volume: Qty) {
         let x = i128::from(volume.0);
         self.count += 1;
-        self.sum += x;
-        self.sum_of_squares += x * x;
+        self.sum.add(x);
+        self.sum_of_squares.add(x * x);
     }
 
     /// Leaves a volume out that was taken in before.
     pub fn remove(&mut self, volume: Qty) {
         let x = i128::from(volume.0);
         self.count -= 1;
-        self.sum -= x;
-        self.sum_of_squares -= x * x;
+        self.sum.add(-x);
+        self.sum_of_squares.add(-(x * x));
     }
 
     /// How far a volume lies from the mean, in sample standard deviations; 0 if all are alike.
     pub fn of(&self, volume: Qty) -> f64 {
-        let n = self.count;
-        let spread = n * self.sum_of_squares - self.sum * self.sum;
+        let (n, sum) = (i128::from(self.count), self.sum.get());
+        let spread = n * self.sum_of_squares.get() - sum * sum;
         if spread == 0 {
             return 0.0;
         }
-        let deviation = (n * i128::from(volume.0) - self.sum) as f64 / n as f64;
+        let deviation = (n * i128::from(volume.0) - sum) as f64 / n as f64;
         let variance = spread as f64 / (n * (n - 1)) as f64;
         deviation / sqrt(variance)
     }

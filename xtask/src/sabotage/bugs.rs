@@ -39,14 +39,16 @@ const MARK: &str = "src/journal/mark.rs";
 const RESERVE: &str = "src/journal/reserve.rs";
 const RECOVER: &str = "src/journal/recover.rs";
 const READER: &str = "src/journal/reader.rs";
+const ENDING: &str = "src/journal/reader/ending.rs";
 const SEGMENT: &str = "src/journal/segment.rs";
 const FRAME: &str = "src/journal/frame.rs";
 const DISK: &str = "src/journal/disk.rs";
 
 /// Where a batch comes to the disk.
-const BATCH_SYNC: &str =
-    "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        \
-     marks.write";
+const BATCH_SYNC: &str = concat!(
+    "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n",
+    "        marks.write"
+);
 
 /// A bug that the simulation has to find.
 const fn bug(
@@ -288,21 +290,21 @@ pub const BUGS: &[Bug] = &[
     bug(
         "ignore-mark",
         "less than the mark speaks of is called an early end",
-        READER,
+        ENDING,
         "Some(mark) if mark.batches > self.batches => Err(JournalError::Lost {",
         "Some(mark) if mark.batches > u64::MAX - 1 => Err(JournalError::Lost {",
     ),
     bug(
         "damage-is-torn",
         "bad bytes before a good commit are called an early end",
-        READER,
+        ENDING,
         "        if ahead.proof {\n",
         "        if ahead.proof && ahead.nonzero_to == 0 {\n",
     ),
     bug(
         "torn-is-damage",
         "an early end is called damage",
-        READER,
+        ENDING,
         "        if ahead.proof {\n",
         "        if ahead.proof || ahead.nonzero_to > 0 {\n",
     ),
@@ -333,7 +335,7 @@ pub const BUGS: &[Bug] = &[
     for_tests(
         "penultimate-unchecked",
         "damage in the segment before the last is called an early end",
-        READER,
+        ENDING,
         "        if self.at + 1 < self.files.len() {\n            return Err(error);",
         "        if self.at + 2 < self.files.len() {\n            return Err(error);",
     ),
