@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::process::{self, Done, Stop};
-use crate::{determinism, golden, sample, tidy};
+use crate::{crash, determinism, golden, kill, sample, tidy};
 
 /// A step's name and what it does.
 type Step = (&'static str, fn() -> Done);
@@ -17,6 +17,8 @@ const STEPS: &[Step] = &[
     ("sample", || sample::check(sample::SEED)),
     ("golden", golden::check),
     ("determinism", determinism::run),
+    ("crash", || crash::run(&["--seeds", "20000"].map(Into::into))),
+    ("kill", || kill::run(25, 1)),
     ("replay", || process::run(process::program("make").arg("replay"))),
 ];
 
