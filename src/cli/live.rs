@@ -24,6 +24,7 @@ use crate::sources::market::Market;
 use super::exit::Exit;
 use super::facts;
 use super::failure::Failure;
+use super::progress::Progress;
 use super::terminal::{self, grouped};
 use super::{clock, prepare};
 
@@ -97,12 +98,14 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
 
     let stop = stop_when_told()?;
     let mut summary = Summary::since(case.range.first.start());
-    let mut notes = Notes;
+    let mut progress = Progress::new("Live");
     let mut tape = Tape::new(args.format, Arc::clone(&stop));
-    let sinks: &mut [&mut dyn Sink] = &mut [&mut summary, &mut tape, &mut notes];
+    let sinks: &mut [&mut dyn Sink] = &mut [&mut summary, &mut tape, &mut progress];
     let started = clock::stopwatch();
-    let lived = live(&replay, &setup, !args.genesis, &stop, sinks).map_err(failure)?;
+    let lived = live(&replay, &setup, !args.genesis, &stop, sinks);
     let seconds = started.elapsed().as_secs_f64();
+    progress.finish();
+    let lived = lived.map_err(failure)?;
     tape.finish()?;
     if args.format == Format::Human {
         terminal::print(&human(&replay.run, &run_dir, &summary, &lived, seconds))?;
@@ -191,19 +194,6 @@ fn human(
         }
     });
     all.iter().map(|(label, fact)| terminal::fact(label, fact)).collect()
-}
-
-/// Says on stderr what people should know.
-struct Notes;
-
-impl Sink for Notes {
-    fn input(&mut self, _: u64, _: &Input) {}
-
-    fn output(&mut self, _: EventId, _: &Derived) {}
-
-    fn note(&mut self, text: &str) {
-        terminal::say(format!("note: {text}"));
-    }
 }
 
 /// Prints each event that was not told before.

@@ -16,6 +16,7 @@ pub mod golden;
 pub mod journal;
 pub mod live;
 pub mod prepare;
+pub mod progress;
 pub mod replay;
 pub mod terminal;
 pub mod verify;

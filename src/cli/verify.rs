@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::domain::event::{CORE_VERSION, Input};
-use crate::domain::time::Date;
+use crate::domain::event::CORE_VERSION;
 use crate::driver::verify::divergence::{Difference, Divergence};
 use crate::driver::verify::{Verdict, Verified, verify};
 use crate::journal::reader::{End, Reader};
@@ -13,6 +12,7 @@ use crate::journal::reader::{End, Reader};
 use super::divergence::{self, Sides};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::progress::Progress;
 use super::terminal::{self, grouped};
 
 /// What `lockstep verify` is to do.
@@ -60,7 +60,7 @@ struct Done<'a> {
 pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut reader = Reader::open(&args.run)?;
     let run_id = reader.header().run_id.to_string();
-    let mut progress = Progress::default();
+    let mut progress = Progress::new("Verify");
     let watch = super::clock::stopwatch();
     let verified = verify(&mut reader, args.twice, &mut |input| progress.input(input));
     let done = Done {
@@ -246,35 +246,5 @@ fn at(divergence: &Divergence) -> String {
         (Difference::Extra, _) => format!("{id}, a {kind} that is not derived"),
         (Difference::Differs, Some(field)) => format!("{id}, {} of {kind}", field.name),
         (Difference::Differs, None) => format!("{id}, {kind}"),
-    }
-}
-
-/// Moves the bar on stderr by one for each session that is over.
-#[derive(Default)]
-struct Progress {
-    bar: Option<indicatif::ProgressBar>,
-    date: Date,
-}
-
-impl Progress {
-    fn input(&mut self, input: &Input) {
-        match input {
-            Input::RunStarted(run) => {
-                self.bar = Some(terminal::progress("Verify", run.sessions.len() as u64));
-            }
-            Input::Watermark(time) if time.date() != self.date => {
-                self.date = time.date();
-                if let Some(bar) = &self.bar {
-                    bar.inc(1);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn finish(self) {
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
-        }
     }
 }

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::{clock, prepare, terminal};
+use crate::cli::progress::Progress;
+use crate::cli::{clock, prepare};
 use crate::domain::config::{ExecutionProfile, Profile};
-use crate::domain::event::{Derived, EventId, Input, RunStarted};
-use crate::domain::time::Date;
+use crate::domain::event::RunStarted;
 use crate::driver::case::{self, Case};
 use crate::driver::plan::{DateRange, Request};
 use crate::driver::replay::Replay;
@@ -162,7 +162,7 @@ pub fn run(args: &ReplayArgs, market: &Market) -> Result<Exit, Failure> {
 
     let mut summary = Summary::since(meaning.shown.first.start());
     let mut collector = Collector::new(&replay.run);
-    let mut progress = Progress::new(&replay.run);
+    let mut progress = Progress::new("Replay");
     let started = clock::stopwatch();
     let sinks: &mut [&mut dyn Sink] = &mut [&mut summary, &mut collector, &mut progress];
     let sealed = replay.run(target.building(), threads, sinks).map_err(prepare::broken_off)?;
@@ -396,32 +396,4 @@ impl Drop for RunDir {
             }
         }
     }
-}
-
-/// Moves the bar on stderr by one for each session that is over.
-struct Progress {
-    bar: indicatif::ProgressBar,
-    date: Date,
-}
-
-impl Progress {
-    fn new(run: &RunStarted) -> Progress {
-        let bar = terminal::progress("Replay", run.sessions.len() as u64);
-        Progress { bar, date: Date::default() }
-    }
-}
-
-impl Sink for Progress {
-    fn input(&mut self, _: u64, input: &Input) {
-        match input {
-            Input::Watermark(time) if time.date() != self.date => {
-                self.date = time.date();
-                self.bar.inc(1);
-            }
-            Input::RunEnded(_) => self.bar.finish_and_clear(),
-            _ => {}
-        }
-    }
-
-    fn output(&mut self, _: EventId, _: &Derived) {}
 }
