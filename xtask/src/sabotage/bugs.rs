@@ -5,8 +5,6 @@
 pub enum Judge {
     /// The crash simulation.
     Seeds,
-    /// Its sweep: every operation fails.
-    Sweep,
     /// Its pairs of stops.
     Stops,
     /// A trial of the crash target.
@@ -44,8 +42,7 @@ const FRAME: &str = "src/journal/frame.rs";
 const DISK: &str = "src/journal/disk.rs";
 
 /// Where a batch comes to the disk.
-const BATCH_SYNC: &str =
-    "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        \
+const BATCH_SYNC: &str = "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        \
      marks.write";
 
 /// A bug that the simulation has to find.
@@ -168,7 +165,7 @@ pub const BUGS: &[Bug] = &[
         "        Ok(())",
     ),
     Bug {
-        judges: &[Judge::Sweep],
+        judges: &[Judge::Trial("sweep")],
         ..bug(
             "reserve-forgets-failure",
             "a reserve whose sync failed is given out as whole",
