@@ -46,7 +46,7 @@ const DAMAGE: u64 = 4;
 /// Of the sweep, under `cargo test`, every so many cases.
 const STRIDE: u64 = 23;
 /// And of the pairs of stops.
-const STOPS_STRIDE: u64 = 101;
+const STOPS_STRIDE: u64 = 41;
 
 /// Runs the journal on a simulated disk.
 #[derive(Debug, Parser)]

@@ -8,8 +8,8 @@ use super::run::{Ended, Run, Script, Violation};
 use super::seed::{Verdict, judged};
 
 const SCRIPTS: [Script; 2] = [
-    Script { steps: 8, urgent_once_in: 2, seals: false },
-    Script { steps: 4, urgent_once_in: 2, seals: false },
+    Script { steps: 3, urgent_once_in: 2, seals: false },
+    Script { steps: 2, urgent_once_in: 2, seals: false },
 ];
 
 /// What the power does after the first stop and after the second, and how often that is thrown.
@@ -19,7 +19,7 @@ const WEATHERS: [[Option<Weather>; 2]; 4] = [
     [None, Some(Weather::Wild)],
     [Some(Weather::Wild), Some(Weather::Wild)],
 ];
-const THROWS: u64 = 2;
+const THROWS: u64 = 3;
 
 /// All cases of two stops.
 pub struct Stops {
@@ -34,7 +34,7 @@ impl Stops {
         let mut operations = [0; 2];
         for (count, script) in operations.iter_mut().zip(SCRIPTS) {
             run.live(Plan::CALM, script)?;
-            *count = run.disk.operations() + 10;
+            *count = run.disk.operations() + 5;
         }
         Ok(Stops { operations })
     }

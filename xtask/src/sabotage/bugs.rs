@@ -5,8 +5,6 @@
 pub enum Judge {
     /// The crash simulation.
     Seeds,
-    /// Its sweep: every operation fails.
-    Sweep,
     /// Its pairs of stops.
     Stops,
     /// A trial of the crash target.
@@ -170,7 +168,7 @@ pub const BUGS: &[Bug] = &[
         "        Ok(())",
     ),
     Bug {
-        judges: &[Judge::Sweep],
+        judges: &[Judge::Trial("sweep")],
         ..bug(
             "reserve-forgets-failure",
             "a reserve whose sync failed is given out as whole",

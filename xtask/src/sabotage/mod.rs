@@ -13,7 +13,7 @@ use crate::process::{Done, Stop, cargo, output, program, root};
 use bugs::{BUGS, Bug, Judge};
 
 /// Seeds of the crash simulation that a bug has to be found in.
-const SEEDS: &str = "30000";
+const SEEDS: &str = "12000";
 /// Bugs of a share.
 const SHARE: usize = 3;
 const OPTIMIZED: [&str; 2] =
@@ -151,7 +151,6 @@ impl Judge {
     fn name(self) -> &'static str {
         match self {
             Judge::Seeds => "seeds",
-            Judge::Sweep => "sweep",
             Judge::Stops => "stops",
             Judge::Trial(_) => "trial",
             Judge::Test(_) => "tests",
@@ -165,7 +164,6 @@ impl Judge {
                 let args = ["simulate", "--fail-fast", "--damage", "2", "--seeds", SEEDS];
                 (&["--test", "crash"], args.to_vec())
             }
-            Judge::Sweep => (&["--test", "crash"], vec!["simulate", "--fail-fast", "--sweep"]),
             Judge::Stops => (&["--test", "crash"], vec!["simulate", "--fail-fast", "--stops"]),
             Judge::Trial(name) => (&["--test", "crash"], vec![name]),
             Judge::Test(name) => (&["--lib"], vec![name]),
