@@ -49,6 +49,14 @@ fn begun(desk: &Desk, events: usize) -> (Child, BufReader<std::process::ChildStd
     (child, stdout, lines)
 }
 
+/// Leaves a live run in the middle.
+fn killed(desk: &Desk) {
+    let (mut child, rest, _) = begun(desk, 700);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(rest);
+}
+
 fn digest_of_replay(desk: &Desk) -> String {
     let words = "replay --case short --no-journal --symbols NSE_EQ|INE155A01022 --format json";
     desk.run(words).json(0)["digest"].as_str().unwrap().to_owned()
@@ -115,10 +123,7 @@ fn a_second_one_is_told_who_holds_the_lock() {
 #[test]
 fn recover_says_what_it_does_and_does_it_once() {
     let desk = desk();
-    let (mut child, rest, _) = begun(&desk, 700);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    drop(rest);
+    killed(&desk);
     let path = segment(&desk);
     let mut bytes = fs::read(&path).unwrap();
     let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
@@ -147,10 +152,7 @@ fn recover_says_what_it_does_and_does_it_once() {
 #[test]
 fn acknowledged_events_that_are_gone_stop_everything() {
     let desk = desk();
-    let (mut child, rest, _) = begun(&desk, 700);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    drop(rest);
+    killed(&desk);
     let path = segment(&desk);
     let mut bytes = fs::read(&path).unwrap();
     let header = Header::decode(&bytes[..HEADER_BYTES], &path).unwrap();
