@@ -12,7 +12,7 @@ use crate::domain::event::{Derived, Event, EventId, Input, Record, RunStarted};
 use crate::domain::tape::{Names, write_record};
 use crate::driver::case::Case;
 use crate::driver::live::{LiveError, Lived, TakenUp, live};
-use crate::driver::replay::Replay;
+use crate::driver::replay::{Replay, ReplayError};
 use crate::driver::resume::ResumeError;
 use crate::driver::run::Ended;
 use crate::journal::lock::Lock;
@@ -151,6 +151,7 @@ fn stop_when_told() -> Result<Arc<AtomicBool>, Failure> {
 /// Words for a run that broke off.
 fn failure(error: LiveError) -> Failure {
     match error {
+        LiveError::Broken(ReplayError::Journal(error)) => error.into(),
         LiveError::Broken(error) => prepare::broken_off(error),
         LiveError::Resume(ResumeError::Journal(error)) => error.into(),
         LiveError::Resume(ResumeError::OtherCore { next_seq, want, got }) => {
