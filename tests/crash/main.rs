@@ -4,6 +4,7 @@
 //! - [`disk`] the model: what a disk may do; [`fate`] what a power cut makes of it; [`damage`] what
 //!   years make of it; [`plan`] which operations fail
 //! - [`world`] the records; [`run`] a run in several lives and what must hold after each
+//! - [`forged`] what is checked besides checksums
 //! - [`told`] the driver on top of it: what the world was told is on the disk
 //! - [`seed`] the run of a seed; [`sweep`] scripts in which every operation fails;
 //!   [`stops`] two stops in a row at every pair of operations
@@ -14,6 +15,7 @@ mod dice;
 mod disk;
 mod farm;
 mod fate;
+mod forged;
 mod model;
 mod plan;
 mod run;
@@ -97,6 +99,8 @@ fn main() -> ExitCode {
         .collect();
     let told = told::what_the_world_was_told_is_on_the_disk;
     trials.push(Trial::test("what_the_world_was_told_is_on_the_disk", move || guarded(told)));
+    let forged = forged::a_forged_header_or_commit_is_damage;
+    trials.push(Trial::test("a_forged_header_or_commit_is_damage", move || guarded(forged)));
     trials.push(Trial::test("seeds", some_seeds));
     trials.push(Trial::test("sweep", some_of_the_sweep));
     trials.push(Trial::test("stops", some_stops));

@@ -341,22 +341,28 @@ pub const BUGS: &[Bug] = &[
         "            Some(commit) if commit.digest != self.digest() => \"its digest differs\",\n",
         "",
     ),
-    for_tests(
-        "commit-start-unchecked",
-        "a commit may stand anywhere",
-        READER,
-        "            \
+    Bug {
+        judges: &[Judge::Trial("a_forged")],
+        ..bug(
+            "commit-start-unchecked",
+            "a commit may stand anywhere",
+            READER,
+            "            \
          Some(commit) if commit.start != self.offset => \"the batch begins elsewhere\",\n",
-        "",
-    ),
-    for_tests(
-        "history-unchecked",
-        "a segment may follow another history",
-        READER,
-        "        } else if header.previous != self.digest() {\n            \
+            "",
+        )
+    },
+    Bug {
+        judges: &[Judge::Trial("a_forged")],
+        ..bug(
+            "history-unchecked",
+            "a segment may follow another history",
+            READER,
+            "        } else if header.previous != self.digest() {\n            \
          \"the digest of what came before differs\"\n",
-        "",
-    ),
+            "",
+        )
+    },
     for_tests(
         "unsalted-checksum",
         "bytes of another segment pass",
