@@ -11,14 +11,17 @@ use super::disk::{Node, ROOT, SimDisk};
 use super::plan::{Honesty, Plan};
 use super::run::{Run, Script};
 
-const HEADERS: [(&str, fn(&mut Header)); 5] = [
+/// A field by name, and what makes it another.
+type Forgery<T> = (&'static str, fn(&mut T));
+
+const HEADERS: [Forgery<Header>; 5] = [
     ("segment_no", |header| header.segment_no += 1),
     ("first_seq", |header| header.first_seq += 1),
     ("previous", |header| header.previous.0[7] ^= 1),
     ("run_id", |header| header.run_id.0[7] ^= 1),
     ("resumes_at", |header| header.resumes_at = HEADER_BYTES as u64 + 8),
 ];
-const COMMITS: [(&str, fn(&mut Commit)); 7] = [
+const COMMITS: [Forgery<Commit>; 7] = [
     ("batch_no", |commit| commit.batch_no += 1),
     ("first_seq", |commit| commit.first_seq += 1),
     ("last_seq", |commit| commit.last_seq += 1),

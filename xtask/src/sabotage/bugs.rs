@@ -42,7 +42,8 @@ const FRAME: &str = "src/journal/frame.rs";
 const DISK: &str = "src/journal/disk.rs";
 
 /// Where a batch comes to the disk.
-const BATCH_SYNC: &str = "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        \
+const BATCH_SYNC: &str = "        \
+     file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        \
      marks.write";
 
 /// A bug that the simulation has to find.
