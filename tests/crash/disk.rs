@@ -322,7 +322,7 @@ impl State {
         let room = self.capacity.saturating_sub(self.used()) as usize;
         let grown = (offset + len).saturating_sub(self.files[inode].cache.len());
         if grown > room {
-            len -= grown - room.min(grown);
+            len = len.saturating_sub(grown - room);
             let nothing_fits = len == 0 || offset > self.files[inode].cache.len() + room;
             if nothing_fits {
                 return self.fail(ErrorKind::StorageFull.into());

@@ -17,6 +17,8 @@ pub enum Weather {
     Dark,
     /// All up to some moment is, and nothing after it; the write of that moment in part.
     Ordered,
+    /// All since some moment is there, and nothing before it: nobody has promised an order.
+    Reversed,
     /// Each sector and each name is there or not, lengths as it comes.
     Patchy,
     /// Each sector is there, or not, or torn, or zeros, or garbage; names and lengths as it comes.
@@ -24,7 +26,7 @@ pub enum Weather {
 }
 
 impl Weather {
-    /// All kinds; the rough ones are more frequent.
+    /// Those of seeds; the rough ones are more frequent.
     pub const ALL: [Weather; 7] = [
         Weather::Calm,
         Weather::Dark,
@@ -49,11 +51,17 @@ impl State {
             Weather::Calm => keep_until(files, moves, settled, u64::MAX, dice),
             Weather::Dark => {}
             Weather::Ordered => {
-                let writes = files.iter().flat_map(|file| &file.pending).map(|write| write.at);
-                let mut moments: Vec<u64> = writes.chain(moves.iter().map(|it| it.at)).collect();
-                moments.push(u64::MAX);
-                let moment = dice.one_of(&moments);
+                let moment = moment(files, moves, dice);
                 keep_until(files, moves, settled, moment, dice);
+            }
+            Weather::Reversed => {
+                let moment = moment(files, moves, dice);
+                for file in files.iter_mut() {
+                    for write in file.pending.iter().filter(|write| write.at >= moment) {
+                        put(&mut file.media, write.offset, &write.bytes);
+                    }
+                }
+                moves.iter().filter(|it| it.at >= moment).for_each(|it| it.apply(settled));
             }
             Weather::Patchy | Weather::Wild => {
                 for file in files.iter_mut().filter(|file| !file.pending.is_empty()) {
@@ -99,6 +107,14 @@ impl State {
         self.settled.clone_from(&reachable);
         self.live = reachable;
     }
+}
+
+/// Some moment at which something was written or named, or the end of all.
+fn moment(files: &[Inode], moves: &[Move], dice: &mut Dice) -> u64 {
+    let writes = files.iter().flat_map(|file| &file.pending).map(|write| write.at);
+    let mut moments: Vec<u64> = writes.chain(moves.iter().map(|it| it.at)).collect();
+    moments.push(u64::MAX);
+    dice.one_of(&moments)
 }
 
 /// Everything before `moment` is there, and of that moment's write some sectors.

@@ -4,6 +4,7 @@
 //! - [`disk`] the model: what a disk may do; [`fate`] what a power cut makes of it; [`damage`] what
 //!   years make of it; [`plan`] which operations fail
 //! - [`world`] the records; [`run`] a run in several lives and what must hold after each
+//! - [`forged`] what is checked besides checksums
 //! - [`told`] the driver on top of it: what the world was told is on the disk
 //! - [`seed`] the run of a seed; [`sweep`] scripts in which every operation fails;
 //!   [`stops`] two stops in a row at every pair of operations
@@ -14,6 +15,7 @@ mod dice;
 mod disk;
 mod farm;
 mod fate;
+mod forged;
 mod model;
 mod plan;
 mod run;
@@ -43,8 +45,8 @@ const SIMULATE: &str = "simulate";
 /// Seeds and cases of damage for each, under `cargo test`.
 const SEEDS: u64 = 400;
 const DAMAGE: u64 = 4;
-/// Of the sweep, under `cargo test`, every so many cases.
-const STRIDE: u64 = 23;
+/// Of the sweep, under `cargo test`, every so many cases, and one for each operation.
+const STRIDE: usize = 97;
 /// And of the pairs of stops.
 const STOPS_STRIDE: u64 = 41;
 
@@ -97,6 +99,8 @@ fn main() -> ExitCode {
         .collect();
     let told = told::what_the_world_was_told_is_on_the_disk;
     trials.push(Trial::test("what_the_world_was_told_is_on_the_disk", move || guarded(told)));
+    let forged = forged::a_forged_header_or_commit_is_damage;
+    trials.push(Trial::test("a_forged_header_or_commit_is_damage", move || guarded(forged)));
     trials.push(Trial::test("seeds", some_seeds));
     trials.push(Trial::test("sweep", some_of_the_sweep));
     trials.push(Trial::test("stops", some_stops));
@@ -121,9 +125,11 @@ fn some_seeds() -> Result<(), Failed> {
 
 fn some_of_the_sweep() -> Result<(), Failed> {
     let sweep = Sweep::new()?;
-    let run = |place| sweep.run(place * STRIDE, false);
-    let harvest = harvest(0, sweep.cases() / STRIDE, cores(), false, run);
-    no_violations(&harvest, |place| rerun(&format!("--sweep --case {}", place * STRIDE)))
+    let strided = (0..sweep.cases()).step_by(STRIDE);
+    let chosen: Vec<u64> = (0..sweep.operations()).map(Sweep::broken_once).chain(strided).collect();
+    let run = |place: u64| sweep.run(chosen[place as usize], false);
+    let harvest = harvest(0, chosen.len() as u64, cores(), false, run);
+    no_violations(&harvest, |place| rerun(&format!("--sweep --case {}", chosen[place as usize])))
 }
 
 fn some_stops() -> Result<(), Failed> {

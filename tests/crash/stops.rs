@@ -15,7 +15,7 @@ const SCRIPTS: [Script; 2] = [
 /// What the power does after the first stop and after the second, and how often that is thrown.
 const WEATHERS: [[Option<Weather>; 2]; 4] = [
     [None, Some(Weather::Patchy)],
-    [None, Some(Weather::Dark)],
+    [None, Some(Weather::Reversed)],
     [None, Some(Weather::Wild)],
     [Some(Weather::Wild), Some(Weather::Wild)],
 ];

@@ -22,9 +22,10 @@ const LIVES: [Script; 3] = [
     Script { steps: 20, urgent_once_in: 4, seals: true },
 ];
 
-/// In one script several batches share a segment; in the other each fills its own.
+/// In one script several batches share a segment, and the next one is whole with the very batch
+/// that fills it; in the other each batch fills its own, and the next one is never whole in time.
 const LIMITS: [Limits; 2] = [
-    Limits { batch_records: 4, batch_bytes: 900, segment_bytes: 9_000 },
+    Limits { batch_records: 4, batch_bytes: 900, segment_bytes: 10_650 },
     Limits { batch_records: 3, batch_bytes: 400, segment_bytes: 5_200 },
 ];
 
@@ -79,6 +80,11 @@ impl Sweep {
     /// How many cases there are.
     pub fn cases(&self) -> u64 {
         self.operations() * PER_OPERATION
+    }
+
+    /// The case in which that operation is broken once and only the process dies of it.
+    pub fn broken_once(operation: u64) -> u64 {
+        operation * PER_OPERATION + WEATHERS.len() as u64
     }
 
     fn case(&self, number: u64) -> Case {

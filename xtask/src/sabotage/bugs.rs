@@ -43,10 +43,9 @@ const FRAME: &str = "src/journal/frame.rs";
 const DISK: &str = "src/journal/disk.rs";
 
 /// Where a batch comes to the disk.
-const BATCH_SYNC: &str = concat!(
-    "        file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n",
-    "        marks.write"
-);
+const BATCH_SYNC: &str = "        \
+     file.sync().map_err(|source| io(\"syncing\", &self.path, source))?;\n        \
+     marks.write";
 
 /// A bug that the simulation has to find.
 const fn bug(
@@ -344,22 +343,28 @@ pub const BUGS: &[Bug] = &[
         "            Some(commit) if commit.digest != self.digest() => \"its digest differs\",\n",
         "",
     ),
-    for_tests(
-        "commit-start-unchecked",
-        "a commit may stand anywhere",
-        READER,
-        "            \
+    Bug {
+        judges: &[Judge::Trial("a_forged")],
+        ..bug(
+            "commit-start-unchecked",
+            "a commit may stand anywhere",
+            READER,
+            "            \
          Some(commit) if commit.start != self.offset => \"the batch begins elsewhere\",\n",
-        "",
-    ),
-    for_tests(
-        "history-unchecked",
-        "a segment may follow another history",
-        READER,
-        "        } else if header.previous != self.digest() {\n            \
+            "",
+        )
+    },
+    Bug {
+        judges: &[Judge::Trial("a_forged")],
+        ..bug(
+            "history-unchecked",
+            "a segment may follow another history",
+            READER,
+            "        } else if header.previous != self.digest() {\n            \
          \"the digest of what came before differs\"\n",
-        "",
-    ),
+            "",
+        )
+    },
     for_tests(
         "unsalted-checksum",
         "bytes of another segment pass",
