@@ -1,5 +1,6 @@
 //! All integration tests in one binary: one link instead of many.
 
+mod align;
 mod archive;
 mod cli_check;
 mod cli_difference;
