@@ -297,7 +297,8 @@ proptest! {
                 let signals = signals.iter().filter(|signal| signal.instrument == id).cloned();
                 signals.map(|signal| Signal { time: Timestamp::MIN, ..signal }).collect()
             };
-            let last = oracle.bars.iter().rfind(|bar| bar.instrument == id).map(|bar| bar.open_time);
+            let last = oracle.bars.iter().rfind(|bar| bar.instrument == id);
+            let last = last.map(|bar| bar.open_time);
             let mut expected = of(&oracle.signals);
             expected.retain(|signal| Some(signal.bar_time) != last);
             prop_assert_eq!(of(&core.signals), expected);

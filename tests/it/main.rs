@@ -2,6 +2,7 @@
 
 mod align;
 mod archive;
+mod cli_align;
 mod cli_check;
 mod cli_difference;
 mod cli_import;

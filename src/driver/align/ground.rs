@@ -5,7 +5,7 @@ use crate::backtest::python::variant::Variant;
 use crate::backtest::python::{batch, live};
 use crate::domain::config::{ExecutionProfile, Profile};
 use crate::domain::event::RunStarted;
-use crate::domain::fact::{Bar, Bar15m, OrderReason, Signal};
+use crate::domain::fact::{Bar, Bar15m, Signal};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Cash, Qty};
 use crate::domain::time::Timestamp;
@@ -87,12 +87,7 @@ impl Ground {
     /// fills: one time per instrument, none where it does not.
     pub fn stops_after(&self, fills_max: u32) -> Vec<Option<Timestamp>> {
         let runs = batch::run_each(&self.lifted(fills_max), &self.bars).into_iter();
-        let stop = |run: backtest::Outcome| {
-            let halted = run.halts.first().map(|halt| halt.time)?;
-            let entries = run.fills.iter().filter(|fill| fill.reason == OrderReason::Entry);
-            // The bar of the last fill may hold the signal that was refused.
-            entries.last().map(|fill| fill.time.min(halted))
-        };
+        let stop = |run: backtest::Outcome| run.halts.first().map(|halt| halt.time);
         runs.map(|run| stop(run.in_hindsight())).collect()
     }
 

@@ -2,9 +2,11 @@
 //! they are compared with, and for each difference the one change that removes it.
 //!
 //! - [`ground`] the history, and what each rule says over it
+//! - [`place`] rows of a file on that ground
 //! - [`trials`] the changes that are tried, in their order, and whether one removes a difference
 
 pub mod ground;
+pub mod place;
 pub mod trials;
 
 use crate::domain::config::Profile;

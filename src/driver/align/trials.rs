@@ -1,15 +1,18 @@
 //! The changes that are tried on a difference, always in the same order, and whether one removes
 //! it. The first that does is the witness.
 //!
-//! What is wrong with a row by itself comes first: a second event on its bar, no such bar, another
-//! key, a neighbouring bar. Where the live path with execution repeats the golden best, positions and
-//! cooldown are next. Then one setting, if it removes a good part of all differences. Then one
-//! choice of the rule: later bars, the swing rule, the window, the first bar, an unfinished bar.
-//! Then the account: positions and cooldown, the limit of fills. Then where the golden's history or
-//! its rows begin and end. A rule's change counts only if the rule is asked again with it and then
-//! says what the golden has.
+//! What is wrong with a row by itself comes first: a second event on its bar, another key, a
+//! neighbouring bar, no such bar. Then, if live has five signals or more beyond the golden's rows,
+//! where the golden begins and ends. Where the live path with execution repeats the golden best,
+//! positions and cooldown are next. Then one setting, if it removes a good part of all differences,
+//! and the choices of the rule: later bars, the swing rule, the window, rounded levels; those first
+//! that remove most. Then the first bar, an unfinished bar, positions and cooldown, and where the
+//! golden begins and ends after all. A change to the rule counts only if the rule is asked again
+//! with it and then says what the golden has.
 
 use std::cell::OnceCell;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::backtest::python::variant::{Swings, Variant};
 use crate::domain::config::{COMPAT_LIVE_WINDOW, Profile};
@@ -29,6 +32,8 @@ const FILLS_MAX: u32 = 100;
 const TICK: i64 = 500;
 /// Sessions at which a golden's history is tried to begin.
 const STARTS_MAX: usize = 20;
+/// Signals of live beyond the golden's rows with which it is no accident that there are none.
+const CUT_MIN: usize = 5;
 /// A setting explains something only if it removes this many differences and one in four.
 const SETTING_GAIN_MIN: usize = 3;
 
@@ -39,6 +44,9 @@ const SETTINGS: [(&str, &[f64]); 4] = [
     ("strategy.swing_period", &[3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0]),
     ("strategy.risk_per_trade", &[100.0, 200.0, 250.0, 500.0, 750.0, 1_000.0, 2_000.0, 5_000.0]),
 ];
+
+/// A change, and the class of what it removes.
+type Trial = (Class, Change);
 
 /// A golden, live, and the ground that both stand on.
 pub struct Trials<'a> {
@@ -67,8 +75,13 @@ impl<'a> Trials<'a> {
     /// Every difference with its class and the change that removes it.
     pub fn explain(&self, alignment: &Alignment) -> Vec<Explained> {
         let setting = self.best_setting(alignment);
+        let likely: Vec<Trial> = setting
+            .map(|change| (Class::Configuration, change))
+            .into_iter()
+            .chain(self.ranked(alignment))
+            .collect();
         let explain = |difference: &Difference| {
-            let mut trials = self.of(difference, setting.as_ref()).into_iter();
+            let mut trials = self.of(difference, &likely).into_iter();
             let found = trials.find(|(_, change)| self.removes(change, difference));
             let (class, witness) = match found {
                 Some((class, change)) => (class, Some(change)),
@@ -79,6 +92,53 @@ impl<'a> Trials<'a> {
         alignment.differences.iter().map(explain).collect()
     }
 
+    /// The choices of the rule that may be others, those first that remove most of all differences:
+    /// one cause of many is likelier than as many accidents.
+    fn ranked(&self, alignment: &Alignment) -> Vec<Trial> {
+        let period = self.base.config.strategy.swing_period as usize;
+        let is_whole = matches!(self.base.swings, Swings::Whole { .. });
+        let window = match self.base.window_bars {
+            None => Some(COMPAT_LIVE_WINDOW),
+            Some(_) => None,
+        };
+        let mut groups: Vec<Vec<Trial>> = vec![
+            (1..=period).map(|bars| (Class::LookAhead, Change::ShowBars(bars))).collect(),
+            vec![(Class::SwingRule, Change::TruncateSwings(is_whole))],
+            vec![(Class::WindowLength, Change::Window(window))],
+            vec![(Class::Sizing, Change::RoundLevels(TICK))],
+        ];
+        groups.sort_by_cached_key(|group| {
+            let is_gone = |one: &&Difference| group.iter().any(|(_, it)| self.removes(it, one));
+            Reverse(alignment.differences.iter().filter(is_gone).count())
+        });
+        groups.concat()
+    }
+
+    /// Where the golden may begin and end: what explains that it has nothing there.
+    fn edges(&self, instrument: InstrumentId) -> (Vec<Trial>, Vec<Trial>) {
+        let rows = self.golden.iter().filter(|given| given.instrument == instrument);
+        let times = rows.map(|given| given.bar_time);
+        let starts = self.starts(instrument).into_iter();
+        let mut before: Vec<Trial> =
+            starts.map(|time| (Class::WarmUp, Change::HistoryFrom(time))).collect();
+        before.extend(times.clone().min().map(|first| (Class::Coverage, Change::BeginAt(first))));
+        let mut after = vec![(Class::Limits, Change::LimitFills(FILLS_MAX))];
+        after.extend(times.max().map(|last| (Class::Coverage, Change::EndAt(last))));
+        (before, after)
+    }
+
+    /// Whether live has so many signals of the instrument before the golden's first row, or after
+    /// its last, that it is no accident that the golden has none of them.
+    fn is_cut(&self, instrument: InstrumentId) -> (bool, bool) {
+        let rows = self.golden.iter().filter(|given| given.instrument == instrument);
+        let times = rows.map(|given| given.bar_time);
+        let (first, last) = (times.clone().min(), times.max());
+        let live = self.live.iter().filter(|signal| signal.instrument == instrument);
+        let before = live.clone().filter(|signal| Some(signal.bar_time) < first).count();
+        let after = live.filter(|signal| last.is_some_and(|last| signal.bar_time > last)).count();
+        (before >= CUT_MIN, after >= CUT_MIN)
+    }
+
     /// Makes a witness's change once more, and says whether the difference is gone.
     pub fn vanishes(&self, explained: &Explained) -> bool {
         let change = explained.witness.as_ref();
@@ -86,43 +146,29 @@ impl<'a> Trials<'a> {
     }
 
     /// The trials of one difference, in their order.
-    fn of(&self, difference: &Difference, setting: Option<&Change>) -> Vec<(Class, Change)> {
-        let is_open = self.is_open(difference.instrument, difference.bar_time);
-        let mut trials = vec![
-            (Class::SecondEvent, Change::FirstOfBar),
-            (if is_open { Class::DataGap } else { Class::Calendar }, Change::LeaveOut),
-        ];
+    fn of(&self, difference: &Difference, likely: &[Trial]) -> Vec<Trial> {
+        let instrument = difference.instrument;
+        let mut trials = vec![(Class::SecondEvent, Change::FirstOfBar)];
         let others = self.ground.run.instruments.iter();
         trials.extend(others.map(|other| (Class::Instrument, Change::OtherKey(other.key.clone()))));
         trials.extend([-1, 1].map(|bars| (Class::Label, Change::MoveBars(bars))));
+        let is_open = self.is_open(instrument, difference.bar_time);
+        let no_bar = if is_open { Class::DataGap } else { Class::Calendar };
+        trials.push((no_bar, Change::LeaveOut));
+        let ((before, after), is_cut) = (self.edges(instrument), self.is_cut(instrument));
+        trials.extend(before.iter().filter(|_| is_cut.0).cloned());
+        trials.extend(after.iter().filter(|_| is_cut.1).cloned());
+        let execute = (Class::Cooldown, Change::Execute);
         if self.origin == Origin::CompatLiveTraded {
-            trials.push((Class::Cooldown, Change::Execute));
+            trials.push(execute.clone());
         }
-        trials.extend(setting.map(|change| (Class::Configuration, change.clone())));
-        let period = self.base.config.strategy.swing_period as usize;
-        trials.extend((1..=period).map(|bars| (Class::LookAhead, Change::ShowBars(bars))));
-        let is_whole = matches!(self.base.swings, Swings::Whole { .. });
-        trials.push((Class::SwingRule, Change::TruncateSwings(is_whole)));
-        let window = match self.base.window_bars {
-            None => Some(COMPAT_LIVE_WINDOW),
-            Some(_) => None,
-        };
-        trials.push((Class::WindowLength, Change::Window(window)));
+        trials.extend(likely.iter().cloned());
         let first = if self.base.first_index == 50 { 49 } else { 50 };
         trials.push((Class::WarmUp, Change::FirstIndex(first)));
         trials.extend((1..15).map(|minutes| (Class::PartialBar, Change::CutBar(minutes))));
-        trials.push((Class::Sizing, Change::RoundLevels(TICK)));
-        trials.push((Class::Cooldown, Change::Execute));
-        trials.push((Class::Limits, Change::LimitFills(FILLS_MAX)));
-        let starts = self.starts(difference.instrument).into_iter();
-        trials.extend(starts.map(|time| (Class::WarmUp, Change::HistoryFrom(time))));
-        let mut rows = self.golden.iter().filter(|given| given.instrument == difference.instrument);
-        if let Some(first) = rows.clone().map(|given| given.bar_time).min() {
-            trials.push((Class::Coverage, Change::BeginAt(first)));
-        }
-        if let Some(last) = rows.by_ref().map(|given| given.bar_time).max() {
-            trials.push((Class::Coverage, Change::EndAt(last)));
-        }
+        trials.push(execute);
+        trials.extend(before);
+        trials.extend(after);
         trials
     }
 
@@ -148,7 +194,7 @@ impl<'a> Trials<'a> {
                 let stops = self.stops.get_or_init(|| self.ground.stops_after(*fills));
                 let last = self.golden.iter().filter(|given| given.instrument == *instrument);
                 let last = last.map(|given| given.bar_time).max();
-                stops[instrument.index()].is_some_and(|stop| signal.time > stop)
+                stops[instrument.index()].is_some_and(|stop| signal.time >= stop)
                     && last.is_some_and(|last| last < signal.bar_time)
             }
             (Change::BeginAt(first), What::LiveOnly(_)) => bar_time < first,
@@ -259,28 +305,34 @@ impl<'a> Trials<'a> {
 
     /// Whether the other half of this difference lies that many bars away.
     fn is_neighbour(&self, bars: i64, what: &What) -> bool {
-        let away = |instrument: InstrumentId, time: Timestamp, by: i64| {
-            let place = self.ground.place(instrument, time)?.checked_add_signed(by as isize)?;
-            self.ground.bars[instrument.index()].get(place).map(|bar| bar.open_time)
-        };
         match what {
             What::GoldenOnly(given) => {
-                let there = away(given.instrument, given.bar_time, bars);
+                let there = self.neighbours(given.instrument, given.bar_time, bars);
                 self.live.iter().any(|signal| {
                     signal.instrument == given.instrument
-                        && Some(signal.bar_time) == there
+                        && there.contains(&Some(signal.bar_time))
                         && is_pair(given, signal)
                         && self.here(signal.instrument, signal.bar_time).next().is_none()
                 })
             }
             What::LiveOnly(signal) => {
-                let there = away(signal.instrument, signal.bar_time, -bars);
-                there.is_some_and(|there| {
+                let there = self.neighbours(signal.instrument, signal.bar_time, -bars);
+                there.into_iter().flatten().any(|there| {
                     self.here(signal.instrument, there).any(|given| is_pair(given, signal))
                 })
             }
             What::Value { .. } => false,
         }
+    }
+
+    /// Where a row is that lies that many bars from a time: by the clock, which may be no bar, and
+    /// by the bars that there are.
+    fn neighbours(&self, id: InstrumentId, time: Timestamp, bars: i64) -> [Option<Timestamp>; 2] {
+        let width = i64::from(self.base.config.strategy.bar_minutes);
+        let place = self.ground.place(id, time);
+        let place = place.and_then(|place| place.checked_add_signed(bars as isize));
+        let by_bars = place.and_then(|place| self.ground.bars[id.index()].get(place));
+        [Some(time.plus_minutes(bars * width)), by_bars.map(|bar| bar.open_time)]
     }
 
     /// Starts of sessions at which the golden's history may have begun: all its rows come after as
@@ -299,19 +351,37 @@ impl<'a> Trials<'a> {
 
     /// The setting whose other value removes most differences, if it removes a good part of them.
     fn best_setting(&self, alignment: &Alignment) -> Option<Change> {
-        let count = |variant: &Variant| {
-            Alignment::of(self.golden, &self.ground.first_of_bars(variant)).differences.len()
-        };
         let now = alignment.differences.len();
         if now < SETTING_GAIN_MIN {
             return None;
         }
         let all = SETTINGS.iter().flat_map(|(name, values)| values.iter().map(|&v| (*name, v)));
-        let best = all
-            .map(|(name, value)| (count(&with_setting(&self.base, name, value)), name, value))
-            .min_by_key(|(left, ..)| *left)?;
-        let gain = now.saturating_sub(best.0);
-        (gain >= SETTING_GAIN_MIN && gain * 4 >= now).then_some(Change::Set(best.1, best.2))
+        let best = all.min_by_key(|(name, value)| {
+            let signals = self.where_it_matters(&with_setting(&self.base, name, *value));
+            Alignment::of(self.golden, &signals).differences.len()
+        });
+        let (name, value) = best?;
+        let everywhere = self.ground.first_of_bars(&with_setting(&self.base, name, value));
+        let left = Alignment::of(self.golden, &everywhere).differences.len();
+        let gain = now.saturating_sub(left);
+        (gain >= SETTING_GAIN_MIN && gain * 4 >= now).then_some(Change::Set(name, value))
+    }
+
+    /// What a rule says, of the bars of the golden's and live's signals alone where it is made anew
+    /// from a window at every bar and asking everywhere would take long.
+    fn where_it_matters(&self, variant: &Variant) -> Vec<Signal> {
+        if variant.window_bars.is_none() {
+            return self.ground.first_of_bars(variant);
+        }
+        let golden = self.golden.iter().map(|given| (given.instrument, given.bar_time));
+        let live = self.live.iter().map(|signal| (signal.instrument, signal.bar_time));
+        let places: BTreeSet<(InstrumentId, Timestamp)> = golden.chain(live).collect();
+        let ask = |(instrument, time): (InstrumentId, Timestamp)| {
+            let place = self.ground.place(instrument, time)?;
+            let bars = &self.ground.bars[instrument.index()];
+            variant.at(bars, place).in_hindsight().into_iter().next()
+        };
+        places.into_iter().filter_map(ask).collect()
     }
 }
 

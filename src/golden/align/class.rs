@@ -44,26 +44,6 @@ pub enum Class {
 }
 
 impl Class {
-    /// All classes, in the order in which they are listed.
-    pub const ALL: [Class; 16] = [
-        Class::LookAhead,
-        Class::SwingRule,
-        Class::WindowLength,
-        Class::WarmUp,
-        Class::SecondEvent,
-        Class::Cooldown,
-        Class::Limits,
-        Class::PartialBar,
-        Class::Label,
-        Class::Configuration,
-        Class::Sizing,
-        Class::DataGap,
-        Class::Calendar,
-        Class::Instrument,
-        Class::Coverage,
-        Class::Unexplained,
-    ];
-
     /// The class as people and scripts read it.
     pub const fn word(self) -> &'static str {
         match self {

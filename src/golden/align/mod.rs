@@ -71,8 +71,8 @@ impl Given {
 }
 
 /// How the tolerance of each column is put into words.
-pub const TOLERANCES: &str = "bar, side and type exact · price, quantity, stop and target exact \
-                              (0.0000 rupees, 0 shares), where the golden has the column";
+pub const TOLERANCES: &str = "bar, side, type: no tolerance · price, stop, target: 0.0000 rupees · \
+                              quantity: 0 shares · where the golden has the column";
 
 /// Where golden and live part.
 #[derive(Clone, Debug, PartialEq)]
