@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use lockstep::backtest::python::variant::{Swings, Variant};
 use lockstep::domain::config::Profile;
 use lockstep::domain::event::RunStarted;
-use lockstep::domain::fact::{Signal, SignalKind};
+use lockstep::domain::fact::SignalKind;
 use lockstep::domain::instrument::InstrumentId;
 use lockstep::domain::money::{Price, Qty, Side};
 use lockstep::driver::align::ground::Ground;
@@ -62,7 +62,7 @@ fn table<'a>(explained: impl Iterator<Item = &'a Explained>) -> String {
     text
 }
 
-fn is_presence(one: &&Explained) -> bool {
+fn is_presence(one: &Explained) -> bool {
     !matches!(one.difference.what, What::Value { .. })
 }
 
@@ -78,7 +78,7 @@ fn counts(tally: Tally) -> String {
 /// Every witness is made again, and leaves nothing of its difference.
 fn assert_witnessed(ground: &Ground, profile: Profile, golden: &[Given], aligned: &Aligned) {
     let live = ground.live(profile);
-    let trials = Trials::new(ground, (profile, aligned.origin), golden, &live);
+    let trials = Trials::new(ground, (profile, aligned.origin), golden, live);
     for explained in &aligned.explained {
         assert!(trials.vanishes(explained), "{explained:?}");
     }
@@ -90,7 +90,7 @@ fn every_disagreement_of_batch_and_live_has_one_cause() {
     let aligned = align(&ground, Profile::CompatLive, &golden);
     assert_eq!(aligned.origin, Origin::CompatBatch);
     assert_witnessed(&ground, Profile::CompatLive, &golden, &aligned);
-    let presence = aligned.explained.iter().filter(is_presence);
+    let presence = aligned.explained.iter().filter(|one| is_presence(one));
     insta::assert_snapshot!(table(presence), @r"
     SYNA 2025-10-15T12:15 BUY  TREND     live-only   window-length live looks back over the whole history
     SYNA 2025-10-17T09:15 BUY  TREND     golden-only look-ahead    show live 1 later bar
@@ -162,8 +162,8 @@ fn the_live_path_with_and_without_execution_is_told_apart() {
         let aligned = align(&ground, Profile::CompatLive, &golden);
         assert_eq!(aligned.origin, origin);
         assert_witnessed(&ground, Profile::CompatLive, &golden, &aligned);
-        let signals: Vec<Signal> = ground.run_of(origin);
-        assert!(Alignment::of(&golden, &signals).is_same(), "{file}");
+        let signals = ground.run_of(origin);
+        assert!(Alignment::of(&golden, signals).is_same(), "{file}");
         if origin == Origin::CompatLiveTraded {
             insta::assert_snapshot!(table(aligned.explained.iter()), @r"
             SYNA 2025-10-06T14:15 BUY  TREND     live-only   cooldown      live trades its signals
@@ -220,7 +220,7 @@ fn planted(ground: &Ground) -> Vec<(Class, Vec<Given>)> {
     let tick = |price: Option<Price>| price.map(|it| Price((it.0 + 250).div_euclid(500) * 500));
     let mut slack = base.clone();
     slack.config.strategy.reversion_k = 1.5;
-    let traded = ground.traded().iter().map(Given::of).collect();
+    let traded = ground.run_of(Origin::CompatLiveTraded).iter().map(Given::of).collect();
     let swings = Swings::Truncated { ahead: 3 };
     vec![
         (Class::LookAhead, of(&Variant { swings, ..base.clone() })),
@@ -258,7 +258,7 @@ fn planted_faults_are_told_apart() {
             *found.entry(one.class.word()).or_default() += 1;
         }
         let live = ground.live(Profile::CompatLive);
-        let trials = Trials::new(&ground, (Profile::CompatLive, aligned.origin), &golden, &live);
+        let trials = Trials::new(&ground, (Profile::CompatLive, aligned.origin), &golden, live);
         for one in aligned.explained.iter().filter(|one| one.class != Class::Unexplained) {
             assert!(trials.vanishes(one), "{one:?}");
         }

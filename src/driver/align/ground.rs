@@ -1,5 +1,7 @@
 //! The history that a golden is held against, and what each rule says over it.
 
+use std::cell::OnceCell;
+
 use crate::backtest;
 use crate::backtest::python::variant::Variant;
 use crate::backtest::python::{batch, live};
@@ -25,6 +27,8 @@ pub struct Ground {
     pub bars: Vec<Vec<Bar15m>>,
     /// Minutes that count, in the same order.
     pub minutes: Vec<Vec<Bar>>,
+    /// The signals of the runs that a golden is compared with, by [`Origin`], once they were made.
+    runs: [OnceCell<Vec<Signal>>; 4],
 }
 
 impl Ground {
@@ -39,7 +43,7 @@ impl Ground {
         for minute in outcome.minutes {
             minutes[minute.instrument.index()].push(minute);
         }
-        Ground { run: run.clone(), bars, minutes }
+        Ground { run: run.clone(), bars, minutes, runs: Default::default() }
     }
 
     /// The place of the bar that begins at `time`.
@@ -56,8 +60,11 @@ impl Ground {
     }
 
     /// The signals of a profile, nothing traded.
-    pub fn live(&self, profile: Profile) -> Vec<Signal> {
-        self.first_of_bars(&self.variant(profile))
+    pub fn live(&self, profile: Profile) -> &[Signal] {
+        self.run_of(match profile {
+            Profile::Causal => Origin::Causal,
+            Profile::CompatLive => Origin::CompatLive,
+        })
     }
 
     /// The first event of every bar under a rule, by instrument and bar.
@@ -66,18 +73,18 @@ impl Ground {
         self.bars.iter().flat_map(of).filter_map(|events| events.into_iter().next()).collect()
     }
 
-    /// The signals of one of the runs that a golden is compared with.
-    pub fn run_of(&self, origin: Origin) -> Vec<Signal> {
-        match origin {
+    /// The signals of one of the runs that a golden is compared with, by instrument and bar.
+    pub fn run_of(&self, origin: Origin) -> &[Signal] {
+        self.runs[origin as usize].get_or_init(|| match origin {
             Origin::CompatBatch => self.first_of_bars(&Variant::compat_batch(&self.run.config)),
-            Origin::CompatLive => self.live(Profile::CompatLive),
+            Origin::CompatLive => self.first_of_bars(&self.variant(Profile::CompatLive)),
             Origin::CompatLiveTraded => self.traded(),
-            Origin::Causal => self.live(Profile::Causal),
-        }
+            Origin::Causal => self.first_of_bars(&self.variant(Profile::Causal)),
+        })
     }
 
     /// The signals of the live path with exits and cooldown, limits lifted.
-    pub fn traded(&self) -> Vec<Signal> {
+    fn traded(&self) -> Vec<Signal> {
         let mut signals = live::run_by_turns(&self.lifted(u32::MAX), &self.bars).signals;
         signals.sort_by_key(|signal| (signal.instrument, signal.bar_time));
         signals

@@ -65,13 +65,13 @@ pub fn align(ground: &Ground, profile: Profile, golden: &[Given]) -> Aligned {
     let live = ground.live(profile);
     let runs: Vec<(Origin, Alignment)> = Origin::ALL
         .into_iter()
-        .map(|origin| (origin, Alignment::of(golden, &ground.run_of(origin))))
+        .map(|origin| (origin, Alignment::of(golden, ground.run_of(origin))))
         .collect();
     let presence = |(_, alignment): &&(Origin, Alignment)| alignment.presence().count();
     let origin = runs.iter().min_by_key(presence).map_or(Origin::Causal, |(origin, _)| *origin);
-    let given = Alignment::of(golden, &live);
-    let made_causal = Alignment::of(&causal_golden(ground, origin, golden), &live);
-    let explained = Trials::new(ground, (profile, origin), golden, &live).explain(&given);
+    let given = Alignment::of(golden, live);
+    let made_causal = Alignment::of(&causal_golden(ground, origin, golden), live);
+    let explained = Trials::new(ground, (profile, origin), golden, live).explain(&given);
     Aligned { runs, origin, given, made_causal, explained }
 }
 

@@ -55,7 +55,6 @@ pub struct Trials<'a> {
     origin: Origin,
     golden: &'a [Given],
     live: &'a [Signal],
-    traded: OnceCell<Vec<Signal>>,
     stops: OnceCell<Vec<Option<Timestamp>>>,
 }
 
@@ -68,8 +67,7 @@ impl<'a> Trials<'a> {
         live: &'a [Signal],
     ) -> Trials<'a> {
         let base = ground.variant(profile);
-        let (traded, stops) = (OnceCell::new(), OnceCell::new());
-        Trials { ground, base, origin, golden, live, traded, stops }
+        Trials { ground, base, origin, golden, live, stops: OnceCell::new() }
     }
 
     /// Every difference with its class and the change that removes it.
@@ -187,7 +185,7 @@ impl<'a> Trials<'a> {
                 is_same_rounded(golden, live, *units)
             }
             (Change::Execute, What::LiveOnly(signal)) => {
-                let traded = self.traded.get_or_init(|| self.ground.traded());
+                let traded = self.ground.run_of(Origin::CompatLiveTraded);
                 self.base.window_bars.is_some() && !traded.iter().any(|one| is_same(one, signal))
             }
             (Change::LimitFills(fills), What::LiveOnly(signal)) => {
