@@ -9,6 +9,7 @@ use lockstep::domain::event::RunStarted;
 use lockstep::domain::fact::SignalKind;
 use lockstep::domain::instrument::InstrumentId;
 use lockstep::domain::money::{Price, Qty, Side};
+use lockstep::domain::time::Timestamp;
 use lockstep::driver::align::ground::Ground;
 use lockstep::driver::align::trials::Trials;
 use lockstep::driver::align::{Aligned, Origin, align};
@@ -279,4 +280,29 @@ fn planted_faults_are_told_apart() {
     instrument    instrument 51, second-event 1
     coverage      coverage 12
     ");
+}
+
+/// His counter of fills is never reset, so a long backtest covers its first weeks only.
+#[test]
+fn a_backtest_that_stopped_at_its_hundredth_fill_is_recognised() {
+    let ground = ground();
+    let stops = ground.stops_after(100);
+    let is_late = |instrument: InstrumentId, time: Timestamp| {
+        stops[instrument.index()].is_some_and(|stop| time >= stop)
+    };
+    let batch = ground.run_of(Origin::CompatBatch).iter();
+    let before = batch.filter(|signal| !is_late(signal.instrument, signal.time));
+    let golden: Vec<Given> = before.map(Given::of).collect();
+    let aligned = align(&ground, Profile::CompatLive, &golden);
+    let mut late = 0;
+    for one in &aligned.explained {
+        if let What::LiveOnly(signal) = &one.difference.what
+            && is_late(signal.instrument, signal.time)
+        {
+            assert_eq!(one.class, Class::Limits, "{one:?}");
+            late += 1;
+        }
+    }
+    assert!(late >= 10, "{late} signals of live after the hundredth fills");
+    assert!(aligned.explained.iter().all(|one| one.class != Class::Unexplained));
 }
