@@ -154,3 +154,15 @@ fn a_parquet_file_is_read_like_a_csv_file() {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
     assert!(ran.stdout.contains("BSE NSE_EQ|INE118H01025"), "{}", ran.stdout);
 }
+
+/// Fourteen unfinished bars would each have been silent by accident: none of them is a cause.
+#[test]
+fn a_row_that_somebody_took_out_is_unexplained_and_that_is_said() {
+    let desk = Desk::new();
+    let mut lines = foreign(&desk);
+    lines.remove(8);
+    bring(&desk, &lines);
+    let ran = desk.run(&format!("golden align his.csv {MAP}"));
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stdout.contains("Causes   UNEXPLAINED 1\n"), "{}", ran.stdout);
+}
