@@ -59,6 +59,16 @@ fn truncated(highs: &[i64], period: usize) -> Option<i64> {
     (period + 1..current).rev().find(is_swing).map(|i| highs[i])
 }
 
+/// The same rule at bar `current` if the bars after it were there: they count as neighbours, and
+/// the current bar may be a swing itself.
+pub fn truncated_at(highs: &[i64], current: usize, period: usize) -> Option<i64> {
+    let is_swing = |&i: &usize| {
+        let end = (highs.len() - 1).min(i + period);
+        highs[i - period..=end].iter().all(|&neighbour| neighbour <= highs[i])
+    };
+    (period + 1..=current).rev().find(is_swing).map(|i| highs[i])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

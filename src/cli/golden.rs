@@ -1,6 +1,12 @@
 //! `lockstep golden`: take stock of the goldens, review them, accept a new one.
 //!
 //! The books are made elsewhere, by a [`Bench`]: this file only asks, compares and writes.
+//!
+//! - [`import`] signals that somebody's own program made
+//! - [`align`] those held against live
+
+pub mod align;
+pub mod import;
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
@@ -61,6 +67,10 @@ pub enum GoldenCommand {
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
+    /// Read signals of your own program, under any column names, and say what is odd about them
+    Import(Box<import::ImportArgs>),
+    /// Hold signals of your own program against live, and explain every difference
+    Align(Box<align::AlignArgs>),
 }
 
 /// Makes books of cases.
@@ -115,6 +125,8 @@ fn execute(args: &GoldenArgs, bench: &dyn Bench, edge: &Edge) -> Result<(String,
             let acceptance = Acceptance::new(edge.today, by, reason, edge.ci.as_deref());
             accept(case, &dir, bench, &acceptance.map_err(|e| failure(e, case))?, edge.paint)
         }
+        GoldenCommand::Import(file) => import::execute(file, &args.replays),
+        GoldenCommand::Align(file) => align::execute(file, &args.replays),
     }
 }
 

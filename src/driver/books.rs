@@ -32,13 +32,22 @@ pub fn oracle(
     range: DateRange,
     commands: &[Command],
 ) -> Result<Book, StoreError> {
-    let columns = run
-        .instruments
-        .iter()
-        .map(|instrument| store.load(&instrument.key, range.first, range.last))
-        .collect::<Result<Vec<BarColumns>, StoreError>>()?;
+    let columns = columns(run, store, range)?;
     let backtest::Outcome { minutes, bars, indicators, signals, fills, .. } =
         backtest::run(run, &columns, commands);
     let minutes: Vec<Bar> = minutes;
     Ok(Book::from_parts(run, minutes, &bars, &indicators, &signals, &fills))
+}
+
+/// The minutes of a run's instruments, in their order.
+///
+/// # Errors
+/// When the history cannot be read.
+pub fn columns(
+    run: &RunStarted,
+    store: &Store,
+    range: DateRange,
+) -> Result<Vec<BarColumns>, StoreError> {
+    let instruments = run.instruments.iter();
+    instruments.map(|instrument| store.load(&instrument.key, range.first, range.last)).collect()
 }

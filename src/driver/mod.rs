@@ -6,6 +6,7 @@
 //! - [`live`] a run that is lived and not repeated
 //! - [`plan`] from what is asked to a run's first record
 //! - [`history`] the history store as a source
+//! - [`align`] signals that somebody brings: what they part from live by, and why
 //! - [`books`] the comparable facts of a case, by the core and by the oracle
 //! - [`replay`] a replay from request to seal
 //! - [`run`] the one loop
@@ -13,6 +14,7 @@
 //! - [`state`] the state of the core in its parts
 //! - [`verify`] a recorded run held against the core, and two recorded runs against each other
 
+pub mod align;
 pub mod books;
 pub mod case;
 pub mod history;

@@ -8,6 +8,7 @@ use crate::domain::time::Date;
 use crate::golden::book::Book;
 use crate::journal::writer::{Identity, Sealed, Writer};
 use crate::sinks::Sink;
+use crate::sources::columns::BarColumns;
 use crate::sources::market::Market;
 use crate::sources::store::{Store, StoreError};
 
@@ -136,6 +137,14 @@ impl Replay {
     /// When the history is damaged.
     pub fn oracle(&self) -> Result<Book, ReplayError> {
         Ok(books::oracle(&self.run, &self.store, self.range, &self.commands)?)
+    }
+
+    /// The minutes of the run's instruments, in their order, warm-up included.
+    ///
+    /// # Errors
+    /// When the history is damaged.
+    pub fn columns(&self) -> Result<Vec<BarColumns>, ReplayError> {
+        Ok(books::columns(&self.run, &self.store, self.range)?)
     }
 }
 

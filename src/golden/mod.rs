@@ -2,6 +2,7 @@
 //! not, at which row, in which field, and which minute stands behind it.
 //!
 //! - [`table`] rows of text with a time and an address, read from and written as CSV
+//! - [`align`] signals that somebody brings, held against what live says
 //! - [`book`] the comparable facts of one run, folded from its events or taken from the oracle
 //! - [`compare`] rows matched by what they are about, differences in the order of their causes
 //! - [`minute`] the minute of trading behind a difference
@@ -11,6 +12,7 @@
 //! - [`ledger`] who accepted which golden when, and why
 //! - [`store`] the files of a golden: load, save, take stock
 
+pub mod align;
 pub mod book;
 pub mod compare;
 pub mod digest;

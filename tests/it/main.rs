@@ -1,6 +1,8 @@
 //! All integration tests in one binary: one link instead of many.
 
+mod align;
 mod archive;
+mod cli_align;
 mod cli_check;
 mod cli_difference;
 mod cli_import;

@@ -18,11 +18,11 @@ use lockstep::sources::market::Market;
 use crate::laws::{inputs, outputs};
 use crate::world::{World, session};
 
-const SYMBOLS: [&str; 2] = ["SYNA", "SYNB"];
+pub const SYMBOLS: [&str; 2] = ["SYNA", "SYNB"];
 /// Index of the first bar that the Python system looks at.
 const FIRST: usize = 49;
 
-type Minutes = [Vec<Bar>; 2];
+pub type Minutes = [Vec<Bar>; 2];
 
 /// What a run comes to.
 #[derive(Default)]
@@ -34,20 +34,26 @@ struct Facts {
     refusals: Vec<Rejection>,
 }
 
-fn fixture(name: &str) -> PathBuf {
+pub fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name)
 }
 
-fn records(path: PathBuf) -> Vec<csv::StringRecord> {
+pub fn records(path: PathBuf) -> Vec<csv::StringRecord> {
     let mut reader = csv::Reader::from_path(path).expect("the file is there");
     reader.records().map(|record| record.expect("the file is CSV")).collect()
 }
 
-fn time(text: &str) -> Timestamp {
+/// The rows of one symbol, which stands first in them.
+fn rows_of(symbol: &str, file: &str) -> Vec<csv::StringRecord> {
+    let is_of = |row: &csv::StringRecord| row[0].strip_prefix("NSE_EQ|") == Some(symbol);
+    records(fixture(file)).into_iter().filter(is_of).collect()
+}
+
+pub fn time(text: &str) -> Timestamp {
     Timestamp::parse(&text.replace(' ', "T")).expect("a time")
 }
 
-fn double(text: &str) -> f64 {
+pub fn double(text: &str) -> f64 {
     text.parse().expect("a number")
 }
 
@@ -67,7 +73,7 @@ fn minutes(id: u16, records: &[csv::StringRecord]) -> Vec<Bar> {
 }
 
 /// Both symbols under `compat-live`, with his fees and without his limits.
-fn run_over(minutes: &Minutes) -> RunStarted {
+pub fn run_over(minutes: &Minutes) -> RunStarted {
     let world = World::new().with(|run| {
         let mut days: Vec<Date> =
             minutes.iter().flatten().map(|bar| bar.open_time.date()).collect();
@@ -116,12 +122,12 @@ fn indicator_lines(ours: &[Indicators], symbol: &str) -> (Vec<String>, Vec<Strin
         format!("{} {:?} {swings:?}", row.open_time, [ema20, ema50, atr, adx, vwap])
     };
     let bars = records(fixture(&format!("{symbol}.csv")));
-    let window = records(fixture(&format!("live_{symbol}.csv")));
+    let window = records(fixture(&format!("{symbol}.live.indicators.csv")));
     let theirs = window.iter().zip(&bars[FIRST..]).map(|(row, bar)| {
-        assert_eq!(row[0], bar[0], "the rows go together");
-        let swings = [double(&row[5]), double(&row[6])];
-        let [ema20, ema50, atr, adx] = [1, 2, 3, 4].map(|column| double(&row[column]));
-        format!("{} {:?} {swings:?}", &row[0], [ema20, ema50, atr, adx, double(&bar[10])])
+        assert_eq!(time(&row[0]), time(&bar[0]), "the rows go together");
+        let means = [2, 3, 4, 5, 6].map(|column| double(&row[column]));
+        let swings = [7, 8].map(|column| double(&row[column]));
+        format!("{} {means:?} {swings:?}", time(&row[0]))
     });
     (ours.iter().map(line).collect(), theirs.collect())
 }
@@ -133,10 +139,10 @@ fn signal_lines(ours: &[Signal], symbol: &str, file: &str) -> (Vec<String>, Vec<
         let values = [it.atr, it.vwap_dist, it.ema_slope, it.atr_pct, it.adx];
         format!("{bar_time} {side} {kind} {quantity} {levels:?} {values:?}")
     };
-    let theirs = records(fixture(file)).into_iter().filter(|row| &row[0] == symbol).map(|row| {
+    let theirs = rows_of(symbol, file).into_iter().map(|row| {
         let levels = [4, 6, 7].map(|column| double(&row[column]));
         let values = [5, 9, 10, 11, 12].map(|column| double(&row[column]));
-        format!("{} {} {} {} {levels:?} {values:?}", &row[1], &row[2], &row[3], &row[8])
+        format!("{} {} {} {} {levels:?} {values:?}", time(&row[1]), &row[2], &row[3], &row[8])
     });
     (ours.iter().map(line).collect(), theirs.collect())
 }
@@ -155,14 +161,13 @@ fn fill_lines(ours: &[Fill], signals: &[Signal], symbol: &str) -> (Vec<String>, 
     };
     let bars = records(fixture(&format!("{symbol}.csv")));
     let following = |label: &str| {
-        let place = bars.iter().position(|bar| &bar[0] == label).expect("a bar");
+        let place = bars.iter().position(|bar| time(&bar[0]) == time(label)).expect("a bar");
         bars[place + 1][0].to_owned()
     };
-    let theirs = records(fixture("live_fills.csv")).into_iter().filter(|row| &row[0] == symbol);
-    let theirs = theirs.map(|row| {
-        let (price, fee, is_exit) = (double(&row[4]), double(&row[5]), &row[6] == "1");
-        let next = following(&row[1]);
-        format!("before {next}: {} {} {price:?} {fee:?} exit {is_exit}", &row[2], &row[3])
+    let theirs = rows_of(symbol, "live.fills.csv").into_iter().map(|row| {
+        let (price, fee, is_exit) = (double(&row[4]), double(&row[5]), row[6].starts_with("exit_"));
+        let (next, quantity) = (following(&row[1]), double(&row[3]));
+        format!("before {next}: {} {quantity} {price:?} {fee:?} exit {is_exit}", &row[2])
     });
     (ours.iter().map(line).collect(), theirs.collect())
 }
@@ -209,14 +214,15 @@ fn conform(minutes: &Minutes) -> String {
             rows[table] += ours.len();
         };
         same(0, indicator_lines(&closed.indicators[id][FIRST..], symbol));
-        same(1, signal_lines(&alone.signals[id], symbol, "live_signals_alone.csv"));
-        same(2, signal_lines(&traded.signals[id], symbol, "live_signals.csv"));
+        same(1, signal_lines(&alone.signals[id], symbol, "live.signals_no_execution.csv"));
+        same(2, signal_lines(&traded.signals[id], symbol, "live.signals.csv"));
         same(3, fill_lines(&traded.fills[id], &traded.signals[id], symbol));
-        for (signals, file) in [(&alone, "live_signals_alone.csv"), (&traded, "live_signals.csv")] {
-            let theirs = records(fixture(file)).into_iter().filter(|row| &row[0] == symbol);
-            for (signal, theirs) in signals.signals[id].iter().zip(theirs) {
+        for (signals, file) in
+            [(&alone, "live.signals_no_execution.csv"), (&traded, "live.signals.csv")]
+        {
+            for (signal, theirs) in signals.signals[id].iter().zip(rows_of(symbol, file)) {
                 assert_eq!(signal.time, known(&minutes[id], signal.bar_time), "{signal:?}");
-                vol_z = vol_z.max((signal.vol_z - double(&theirs[13])).abs());
+                vol_z = vol_z.max((signal.vol_z - double(&theirs[15])).abs());
             }
         }
         assert!(alone.fills[id].is_empty(), "nothing is traded while the run is paused");
@@ -234,7 +240,7 @@ fn conform(minutes: &Minutes) -> String {
 }
 
 /// A quarter hour as one minute has the same strategy bars as its fifteen.
-fn quarters() -> Minutes {
+pub fn quarters() -> Minutes {
     let read = |symbol: &str| records(fixture(&format!("{symbol}.csv")));
     [0_u16, 1].map(|id| minutes(id, &read(SYMBOLS[usize::from(id)])))
 }

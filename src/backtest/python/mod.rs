@@ -5,6 +5,7 @@
 //! - `bars` strategy bars as that system makes them, without a calendar
 //! - `batch` the profile `compat-batch`; exists only in this room
 //! - `live` the profile `compat-live`
+//! - `variant` his rule as a list of choices, of which one can be changed
 //! - `report` what that system prints of its fills: doubles, and fills paired alternately
 
 pub mod bars;
@@ -13,6 +14,7 @@ pub mod live;
 pub mod report;
 #[cfg(test)]
 mod tests;
+pub mod variant;
 
 /// Something that was made with knowledge of bars that had not happened yet.
 ///

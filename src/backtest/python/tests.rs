@@ -345,3 +345,37 @@ fn instruments_take_turns_whatever_the_clock_says() {
     1 2024-10-01T09:45
     ");
 }
+
+/// The two ends of what can be varied are the two paths, whether asked bar by bar or all at once.
+#[test]
+fn the_variants_are_the_paths_that_they_are_named_for() {
+    use super::variant::{Swings, Variant};
+    let config = run_of(true).config;
+    let bars = &reference_frames()[1];
+    let all = |variant: &Variant| variant.all(bars).in_hindsight().concat();
+    let by_bar = |variant: &Variant, count: usize| -> Vec<Signal> {
+        (0..count).flat_map(|i| variant.at(bars, i).in_hindsight()).collect()
+    };
+    let batch = Variant::compat_batch(&config);
+    assert_eq!(all(&batch), batch::events(&config, bars).in_hindsight());
+    let early = |signals: Vec<Signal>| -> Vec<Signal> {
+        signals.into_iter().filter(|signal| signal.bar_time < bars[300].open_time).collect()
+    };
+    for variant in [&batch, &Variant::causal(&config)] {
+        assert_eq!(by_bar(variant, 300), early(all(variant)));
+        assert!(!early(all(variant)).is_empty());
+    }
+    let live = Variant::compat_live(&config);
+    let window = live::Window::of(&config.strategy);
+    let first: Vec<Signal> = live
+        .all(bars)
+        .in_hindsight()
+        .into_iter()
+        .filter_map(|events| events.into_iter().next())
+        .collect();
+    let alone: Vec<Signal> = live::signals(&config, bars, window).into_iter().flatten().collect();
+    assert_eq!(first, alone);
+    // A live rule that sees a whole swing period ahead blocks what the batch run blocks.
+    let shown = Variant { swings: Swings::Truncated { ahead: 5 }, ..live };
+    assert_ne!(all(&shown).len(), alone.len());
+}

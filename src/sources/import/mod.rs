@@ -6,12 +6,14 @@
 //! - [`table`] rows out of a file, with the columns found by name
 //! - [`cell`] one value: times, prices and volumes from text or typed columns
 //! - [`label`] whether a file labels its bars by their start or by their end
+//! - [`signals`] rows of another kind: signals that somebody's own program made
 //! - [`merge`] rows of all files in one order, each minute once
 
 mod cell;
 mod error;
 mod label;
 mod merge;
+pub mod signals;
 mod table;
 
 use std::path::PathBuf;

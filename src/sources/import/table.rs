@@ -116,30 +116,45 @@ fn parse(cells: &Cells, naive: NaiveClock) -> Result<Bar, String> {
     })
 }
 
-/// Reads a file, Parquet if it begins like one and CSV otherwise.
+/// Reads the bars of a file.
 pub(super) fn read(
     path: &Path,
     names: &ColumnNames,
     naive: NaiveClock,
 ) -> Result<Found, ImportError> {
+    let shared: Arc<Path> = path.into();
+    let mut found = Found::default();
+    let places = |header: &[String]| names.places(path, header).map(|places| places.map(Some));
+    rows(path, places, |line, cells, text| found.add(&shared, line, cells, naive, text))?;
+    Ok(found)
+}
+
+/// Hands over every row of a file, Parquet if it begins like one and CSV otherwise: its line or row
+/// from 1, the cells of the columns that `places` chooses (empty where it chooses none), or why
+/// there are none, and the row as text.
+pub(super) fn rows<const N: usize>(
+    path: &Path,
+    places: impl FnOnce(&[String]) -> Result<[Option<usize>; N], ImportError>,
+    mut each: impl FnMut(u64, Result<[Cell; N], String>, &dyn Fn() -> String),
+) -> Result<(), ImportError> {
     let io = |source| ImportError::Io { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(io)?;
     let mut magic = [0; 4];
     let is_parquet = file.read_exact(&mut magic).is_ok() && &magic == b"PAR1";
     file.rewind().map_err(io)?;
     if is_parquet {
-        read_parquet(path, file, names, naive)
+        read_parquet(path, file, places, &mut each)
     } else {
-        read_csv(path, file, names, naive)
+        read_csv(path, file, places, &mut each)
     }
 }
 
-fn read_csv(
+fn read_csv<const N: usize>(
     path: &Path,
     file: File,
-    names: &ColumnNames,
-    naive: NaiveClock,
-) -> Result<Found, ImportError> {
+    places: impl FnOnce(&[String]) -> Result<[Option<usize>; N], ImportError>,
+    each: &mut impl FnMut(u64, Result<[Cell; N], String>, &dyn Fn() -> String),
+) -> Result<(), ImportError> {
     let unreadable = |error: csv::Error| {
         let why = error.to_string();
         match error.into_kind() {
@@ -150,32 +165,30 @@ fn read_csv(
     let text = |field: &[u8]| String::from_utf8_lossy(field).trim().to_owned();
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(BufReader::new(file));
     let header: Vec<String> = reader.byte_headers().map_err(unreadable)?.iter().map(text).collect();
-    let places = names.places(path, &header)?;
-    let path: Arc<Path> = path.into();
-    let mut found = Found::default();
+    let places = places(&header)?;
     let mut record = csv::ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(unreadable)? {
         let line = record.position().map_or(0, csv::Position::line);
         let cells = if record.len() == header.len() {
-            Ok(places.map(|place| match text(&record[place]) {
-                empty if empty.is_empty() => Cell::Empty,
-                text => Cell::Text(text),
+            Ok(places.map(|place| match place.map(|place| text(&record[place])) {
+                Some(text) if !text.is_empty() => Cell::Text(text),
+                _ => Cell::Empty,
             }))
         } else {
             Err(format!("{} fields where the header has {}", record.len(), header.len()))
         };
         let original = || record.iter().map(text).collect::<Vec<_>>().join(",");
-        found.add(&path, line, cells, naive, original);
+        each(line, cells, &original);
     }
-    Ok(found)
+    Ok(())
 }
 
-fn read_parquet(
+fn read_parquet<const N: usize>(
     path: &Path,
     file: File,
-    names: &ColumnNames,
-    naive: NaiveClock,
-) -> Result<Found, ImportError> {
+    places: impl FnOnce(&[String]) -> Result<[Option<usize>; N], ImportError>,
+    each: &mut impl FnMut(u64, Result<[Cell; N], String>, &dyn Fn() -> String),
+) -> Result<(), ImportError> {
     let unreadable = |why: String| ImportError::Unreadable { path: path.to_owned(), why };
     let decode = || -> Result<(Vec<String>, Vec<RecordBatch>), String> {
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| e.to_string())?;
@@ -185,29 +198,33 @@ fn read_parquet(
         Ok((columns, batches))
     };
     let (columns, batches) = shielded(decode).and_then(|result| result).map_err(unreadable)?;
-    let places = names.places(path, &columns)?;
-    let shared: Arc<Path> = path.into();
-    let mut found = Found::default();
+    let places = places(&columns)?;
     let mut line = 0;
     for batch in batches {
         let mut typed = Vec::with_capacity(places.len());
         for place in places {
-            typed.push(Typed::new(batch.column(place)).map_err(|found| {
-                ImportError::ColumnType {
+            let column = place.map(|place| {
+                Typed::new(batch.column(place)).map_err(|found| ImportError::ColumnType {
                     path: path.to_owned(),
                     column: columns[place].clone(),
                     found,
-                }
-            })?);
+                })
+            });
+            typed.push(column.transpose()?);
         }
+        let cell =
+            |column: &Option<Typed>, row| column.as_ref().map_or(Cell::Empty, |it| it.cell(row));
         for row in 0..batch.num_rows() {
             line += 1;
-            let cells: Cells = std::array::from_fn(|column| typed[column].cell(row));
-            let original = || typed.iter().map(|column| column.cell(row).to_string());
-            found.add(&shared, line, Ok(cells), naive, || original().collect::<Vec<_>>().join(","));
+            let cells = std::array::from_fn(|column| cell(&typed[column], row));
+            let original = || {
+                let cells = typed.iter().map(|column| cell(column, row).to_string());
+                cells.collect::<Vec<_>>().join(",")
+            };
+            each(line, Ok(cells), &original);
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// A Parquet column in one of few types.

@@ -1,0 +1,249 @@
+//! `lockstep golden align`: somebody's signals held against live over the same history, always in
+//! two numbers, and every difference with the one change that removes it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use comfy_table::{Table, presets};
+use serde_json::{Value, json};
+
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::prepare;
+use crate::cli::terminal::fact;
+use crate::domain::config::Profile;
+use crate::domain::fact::SignalKind;
+use crate::driver::align::{Aligned, Origin, align};
+use crate::golden::align::TOLERANCES;
+use crate::golden::align::class::{Class, Explained};
+use crate::golden::align::tally::{self, By, Tally};
+
+use super::import::{self, FileArgs, Imported};
+
+/// Arguments of `lockstep golden align`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AlignArgs {
+    #[command(flatten)]
+    file: FileArgs,
+    /// Live: causal, or compat-live
+    #[arg(long, value_name = "PROFILE", default_value = "causal", value_parser = profile)]
+    live: Profile,
+    /// Count by symbol, type, side or month as well
+    #[arg(long, value_name = "WHAT")]
+    by: Option<ByChoice>,
+    /// Differences that are shown to people
+    #[arg(long, value_name = "N", default_value = "30")]
+    max_diffs: usize,
+    /// What goes to stdout: human, json, or csv (the differences)
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+/// What signals are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ByChoice {
+    /// The instrument.
+    Symbol,
+    /// The condition.
+    Type,
+    /// Which way.
+    Side,
+    /// The month of the bar.
+    Month,
+}
+
+/// What goes to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Tables for people.
+    Human,
+    /// One JSON object.
+    Json,
+    /// The differences as CSV.
+    Csv,
+}
+
+fn profile(word: &str) -> Result<Profile, String> {
+    Profile::from_word(word).ok_or_else(|| "must be causal or compat-live".to_owned())
+}
+
+/// Runs `lockstep golden align`.
+///
+/// # Errors
+/// When the file cannot be imported. A difference is no error but [`Exit::Differs`].
+pub fn execute(args: &AlignArgs, replays: &Path) -> Result<(String, Exit), Failure> {
+    let imported = import::import(&args.file, replays, &prepare::market()?)?;
+    let aligned = align(&imported.ground, args.live, &imported.placed.golden);
+    let text = match args.format {
+        Format::Human => human(args, &imported, &aligned),
+        Format::Json => format!("{:#}\n", document(args, &imported, &aligned)),
+        Format::Csv => table_of(&imported, &aligned.explained),
+    };
+    let exit = if aligned.given.is_same() { Exit::Same } else { Exit::Differs };
+    Ok((text, exit))
+}
+
+/// How many differences each class has, classes without any left out but for the unexplained.
+fn classes(explained: &[Explained]) -> BTreeMap<Class, usize> {
+    let mut classes = BTreeMap::from([(Class::Unexplained, 0)]);
+    for one in explained {
+        *classes.entry(one.class).or_default() += 1;
+    }
+    classes
+}
+
+fn human(args: &AlignArgs, imported: &Imported, aligned: &Aligned) -> String {
+    let mut text = imported.facts();
+    let same_as_ours =
+        aligned.runs.iter().any(|(origin, run)| *origin == Origin::Causal && run.is_same());
+    if same_as_ours {
+        let what =
+            "every row equals our own causal run; if lockstep made the file, it proves nothing";
+        text.push_str(&fact("note", what));
+    }
+    text.push_str(&fact("Origin", &format!("repeated best by {}", aligned.origin.word())));
+    text.push_str(&fact("Exact", TOLERANCES));
+    text.push('\n');
+    let mut runs =
+        new_table(["Held against", "Same", "Other values", "Golden only", "Live only", "Aligned"]);
+    for (origin, run) in &aligned.runs {
+        runs.add_row(row(origin.word(), tally::total(run)));
+    }
+    writeln!(text, "{}\n", runs.trim_fmt()).expect("to a String");
+    let mut numbers = new_table([
+        &*format!("With live ({})", args.live),
+        "Same",
+        "Other values",
+        "Golden only",
+        "Live only",
+        "Aligned",
+    ]);
+    numbers.add_row(row("golden as given", tally::total(&aligned.given)));
+    numbers.add_row(row("golden made causal", tally::total(&aligned.made_causal)));
+    writeln!(text, "{}", numbers.trim_fmt()).expect("to a String");
+    if let Some(by) = args.by {
+        let mut groups =
+            new_table(["As given", "Same", "Other values", "Golden only", "Live only", "Aligned"]);
+        for (name, tally) in tally::by(&aligned.given, by.meant(), &imported.ground.run.instruments)
+        {
+            groups.add_row(row(&name, tally));
+        }
+        writeln!(text, "\n{}", groups.trim_fmt()).expect("to a String");
+    }
+    let classes = classes(&aligned.explained);
+    let classes = classes.iter().map(|(class, count)| format!("{} {count}", class.word()));
+    let classes = classes.collect::<Vec<_>>().join(" · ");
+    text.push('\n');
+    text.push_str(&fact("Causes", &classes));
+    if !aligned.explained.is_empty() {
+        writeln!(text, "\n{}", differences(args, imported, aligned)).expect("to a String");
+    }
+    text
+}
+
+fn differences(args: &AlignArgs, imported: &Imported, aligned: &Aligned) -> String {
+    let mut table = new_table(["Symbol", "Bar", "Signal", "Difference", "Cause", "Gone if"]);
+    for one in aligned.explained.iter().take(args.max_diffs) {
+        let [key, bar, side, kind, what, class, witness] = cells(imported, one);
+        let date = one.difference.bar_time.date();
+        let run = &imported.ground.run;
+        let instrument = &run.instruments[one.difference.instrument.index()];
+        let symbol = instrument.symbol_at(date);
+        let symbol = if symbol.is_empty() { key } else { symbol.to_owned() };
+        table.add_row([symbol, bar, format!("{side} {kind}"), what, class, witness]);
+    }
+    let mut text = table.trim_fmt();
+    let hidden = aligned.explained.len().saturating_sub(args.max_diffs);
+    if hidden > 0 {
+        write!(text, "\nand {hidden} more; --max-diffs or --format csv shows them")
+            .expect("to a String");
+    }
+    text
+}
+
+fn new_table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).force_no_tty();
+    table.set_header(header);
+    table
+}
+
+fn row(name: &str, tally: Tally) -> [String; 6] {
+    let Tally { same, values, golden_only, live_only } = tally;
+    let percent = tally.percent().map_or("-".to_owned(), |percent| format!("{percent:.1} %"));
+    let [same, values, golden_only, live_only] =
+        [same, values, golden_only, live_only].map(|count| count.to_string());
+    [name.to_owned(), same, values, golden_only, live_only, percent]
+}
+
+/// Key, bar, side, type, how they part, class, witness.
+fn cells(imported: &Imported, one: &Explained) -> [String; 7] {
+    let (side, kind) = one.difference.what.signal_words();
+    let run = &imported.ground.run;
+    [
+        run.instruments[one.difference.instrument.index()].key.clone(),
+        one.difference.bar_time.to_string(),
+        side.to_string(),
+        kind.map_or("-", SignalKind::word).to_owned(),
+        one.difference.what.words(),
+        one.class.word().to_owned(),
+        one.witness.as_ref().map_or("-".to_owned(), ToString::to_string),
+    ]
+}
+
+fn table_of(imported: &Imported, explained: &[Explained]) -> String {
+    let mut text = "key,bar_time,side,type,difference,class,witness\n".to_owned();
+    for one in explained {
+        let fields = cells(imported, one).map(|field| match field.contains(',') {
+            true => format!("\"{field}\""),
+            false => field,
+        });
+        writeln!(text, "{}", fields.join(",")).expect("to a String");
+    }
+    text
+}
+
+fn document(args: &AlignArgs, imported: &Imported, aligned: &Aligned) -> Value {
+    let of = |tally: Tally| {
+        json!({
+            "same": tally.same, "other_values": tally.values, "golden_only": tally.golden_only,
+            "live_only": tally.live_only, "aligned_percent": tally.percent(),
+        })
+    };
+    let runs = aligned.runs.iter();
+    let runs: BTreeMap<&str, Value> =
+        runs.map(|(origin, run)| (origin.word(), of(tally::total(run)))).collect();
+    let by = args.by.map(|by| {
+        let groups = tally::by(&aligned.given, by.meant(), &imported.ground.run.instruments);
+        groups.into_iter().map(|(name, tally)| (name, of(tally))).collect::<BTreeMap<_, _>>()
+    });
+    let names = ["key", "bar_time", "side", "type", "difference", "class", "witness"];
+    let difference =
+        |one: &Explained| names.into_iter().zip(cells(imported, one)).collect::<BTreeMap<_, _>>();
+    let classes = classes(&aligned.explained).into_iter();
+    json!({
+        "live": args.live.word(),
+        "origin": aligned.origin.word(),
+        "signals": imported.placed.golden.len(),
+        "notes": imported.placed.notes,
+        "tolerance": TOLERANCES,
+        "as_given": of(tally::total(&aligned.given)),
+        "made_causal": of(tally::total(&aligned.made_causal)),
+        "held_against": runs,
+        "by": by,
+        "classes": classes.map(|(class, count)| (class.word(), count)).collect::<BTreeMap<_, _>>(),
+        "differences": aligned.explained.iter().map(difference).collect::<Vec<_>>(),
+    })
+}
+
+impl ByChoice {
+    const fn meant(self) -> By {
+        match self {
+            ByChoice::Symbol => By::Symbol,
+            ByChoice::Type => By::Kind,
+            ByChoice::Side => By::Side,
+            ByChoice::Month => By::Month,
+        }
+    }
+}
