@@ -3,6 +3,7 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod data;
@@ -54,6 +55,8 @@ enum Command {
     Golden(golden::GoldenArgs),
     /// Run the core again over a recorded run and compare every output
     Verify(verify::VerifyArgs),
+    /// Put the rules on trial: what they know in advance, how much history they need
+    Check(Box<check::CheckArgs>),
     /// Look into a run's journal
     Journal(journal::JournalArgs),
     /// Show the settings of a case, look for mistakes in cases, list the built-in market facts
@@ -91,6 +94,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             golden::run(&args, &bench)
         }
         Command::Verify(args) => verify::run(&args),
+        Command::Check(args) => check::run(&args, &prepare::market()?),
         Command::Journal(args) => journal::run(args),
         Command::Config(args) => config::run(&args, &prepare::market()?),
         Command::Doctor(args) => doctor::run(&args),

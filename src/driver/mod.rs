@@ -4,6 +4,7 @@
 //! - [`case`] a named replay, as its file says
 //! - [`settings`] what can be set in it, and to what
 //! - [`live`] a run that is lived and not repeated
+//! - [`check`] trials of the rules: what they know in advance, how much they remember
 //! - [`plan`] from what is asked to a run's first record
 //! - [`history`] the history store as a source
 //! - [`books`] the comparable facts of a case, by the core and by the oracle
@@ -15,6 +16,7 @@
 
 pub mod books;
 pub mod case;
+pub mod check;
 pub mod history;
 pub mod live;
 pub mod plan;
