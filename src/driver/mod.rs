@@ -5,6 +5,7 @@
 //! - [`settings`] what can be set in it, and to what
 //! - [`live`] a run that is lived and not repeated
 //! - [`check`] trials of the rules: what they know in advance, how much they remember
+//! - [`explain`] one bar of a recorded run, and what would have changed its signal
 //! - [`plan`] from what is asked to a run's first record
 //! - [`history`] the history store as a source
 //! - [`books`] the comparable facts of a case, by the core and by the oracle
@@ -17,6 +18,7 @@
 pub mod books;
 pub mod case;
 pub mod check;
+pub mod explain;
 pub mod history;
 pub mod live;
 pub mod plan;

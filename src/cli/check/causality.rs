@@ -153,9 +153,8 @@ fn with(later: Later) -> &'static str {
 }
 
 fn human(found: &Found, args: &CausalityArgs) -> String {
-    let mut trials = table(&[
-        "profile", "symbol", "bars", "at close", "vanish", "appear", "bars ahead", "core",
-    ]);
+    let mut trials =
+        table(&["profile", "symbol", "bars", "at close", "vanish", "appear", "bars ahead", "core"]);
     for Verdict { rules, key, trial, core_differs } in &found.verdicts {
         let core = core_differs.map_or("-".to_owned(), |count| match count {
             0 => "agrees".to_owned(),

@@ -51,9 +51,10 @@ pub fn run(args: &DeterminismArgs, market: &Market) -> Result<Exit, Failure> {
 
 fn human(ways: &[Way], is_one: bool) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).force_no_tty().set_header([
-        "way", "events", "inputs", "digest",
-    ]);
+    table
+        .load_style(presets::NOTHING)
+        .force_no_tty()
+        .set_header(["way", "events", "inputs", "digest"]);
     for Way { name, sealed } in ways {
         let digest = sealed.digest.to_string();
         let mark = if *sealed == ways[0].sealed { "" } else { "  DIFFERS" };

@@ -85,7 +85,12 @@ fn human(found: &Warmup) -> String {
     let Warmup { key, first, history, traded, indicators, signals, each_signal } = found;
     let mut table = Table::new();
     table.load_style(presets::NOTHING).force_no_tty().set_header([
-        "needs", "bars", "sessions", "closed form", "lucky", "one bar less fails at",
+        "needs",
+        "bars",
+        "sessions",
+        "closed form",
+        "lucky",
+        "one bar less fails at",
     ]);
     for need in indicators.iter().chain([signals]) {
         table.add_row(row(need, *history));
@@ -117,9 +122,9 @@ fn row(need: &Need, history: usize) -> [String; 6] {
 
 fn as_json(found: &Warmup) -> Value {
     let need = |need: &Need| {
-        let miss = need.miss.as_ref().map(|miss| {
-            json!({ "bar": miss.bar_time.to_string(), "want": miss.want, "got": miss.got })
-        });
+        let miss = need.miss.as_ref().map(
+            |miss| json!({ "bar": miss.bar_time.to_string(), "want": miss.want, "got": miss.got }),
+        );
         json!({
             "name": need.name,
             "bars": need.bars,

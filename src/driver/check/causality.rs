@@ -121,10 +121,8 @@ struct LiveRule<'a> {
 
 impl LiveRule<'_> {
     fn signals(&self, bars: &[Bar15m]) -> Vec<Signal> {
-        let window = live::Window {
-            bars_max: COMPAT_LIVE_WINDOW,
-            bars_min: COMPAT_LIVE_BARS_MIN as usize,
-        };
+        let window =
+            live::Window { bars_max: COMPAT_LIVE_WINDOW, bars_min: COMPAT_LIVE_BARS_MIN as usize };
         let (seen, answers) = &mut *self.known.borrow_mut();
         let same = seen.iter().zip(bars).take_while(|(one, other)| one == other).count();
         seen.truncate(same);

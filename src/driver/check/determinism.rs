@@ -22,11 +22,7 @@ pub struct Way {
 ///
 /// # Errors
 /// When the history is damaged.
-pub fn run_all_ways(
-    replay: &Replay,
-    threads: usize,
-    splits: u64,
-) -> Result<Vec<Way>, ReplayError> {
+pub fn run_all_ways(replay: &Replay, threads: usize, splits: u64) -> Result<Vec<Way>, ReplayError> {
     let first = replay.run(None, 1, &mut [])?;
     let way = |name: &str, sealed| Way { name: name.to_owned(), sealed };
     let mut ways = vec![
