@@ -79,8 +79,8 @@ pub fn run(run: &RunStarted, columns: &[BarColumns], commands: &[Command]) -> Ou
     run_with(run, columns, commands, |bars, indicators| signals::of(&run.config, bars, indicators))
 }
 
-/// The signals of one instrument's strategy bars by the rules of profile `causal` (3 and 4), without
-/// regard for what is traded.
+/// The signals of one instrument's strategy bars by the rules of profile `causal` (3 and 4),
+/// without regard for what is traded.
 pub fn causal_signals(config: &RunConfig, bars: &[Bar15m]) -> Vec<Signal> {
     let columns = IndicatorColumns::of(bars, config.strategy.swing_period as usize);
     signals::of(config, bars, &columns).into_iter().flatten().collect()

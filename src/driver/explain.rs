@@ -3,8 +3,8 @@
 //! have made another decision.
 //!
 //! The comparisons are written out here once more, to be shown; what decides is the core's own
-//! strategy, brought to the bar over the recorded bars before it. [`Explained::agrees`] says whether
-//! the two are of one mind.
+//! strategy, brought to the bar over the recorded bars before it. [`Explained::agrees`] says
+//! whether the two are of one mind.
 
 use crate::core::strategy::Strategy;
 use crate::domain::event::{Derived, Event, EventId, Input, Output, Record, RunStarted};

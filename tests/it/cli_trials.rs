@@ -160,7 +160,7 @@ fn a_fill_is_followed_back_to_its_bar() {
     let (desk, run) = two_weeks("causal");
     let signals = desk.read("golden/sample/signals.csv");
     let listed = desk.run(&format!("journal cat {run} --kind fill")).expect(0);
-    let fill = listed.split_whitespace().next().expect("a fill has an address").to_owned();
+    let fill = listed.split(['<', ' ']).next().expect("a fill has an address").to_owned();
     let seen = desk.run_in("", &["explain", &run, &fill, "--format", "json"]).json(0);
     let fills = seen["fills"].as_array().expect("a list");
     assert!(fills.iter().any(|it| it["event"] == fill.as_str()), "{seen}");

@@ -25,7 +25,7 @@ pub struct CausalityArgs {
     #[arg(long, value_name = "NAME", default_value = "all")]
     profile: Accused,
     /// Sessions of random walks in all
-    #[arg(long, value_name = "N", default_value = "4000")]
+    #[arg(long, value_name = "N", default_value = "6000")]
     walk_sessions: u32,
     /// How often the case's own sessions are shuffled
     #[arg(long, value_name = "N", default_value = "24")]

@@ -1,5 +1,7 @@
 //! `lockstep check determinism`: the same case in several ways, which must have one digest.
 
+use std::num::NonZeroU32;
+
 use comfy_table::{Table, presets};
 use serde_json::json;
 
@@ -17,8 +19,8 @@ pub struct DeterminismArgs {
     #[command(flatten)]
     selection: Selection,
     /// How often the core is made anew from its written state
-    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    splits: u64,
+    #[arg(long, value_name = "N", default_value = "100")]
+    splits: NonZeroU32,
 }
 
 /// What one process cannot vary.
@@ -28,7 +30,7 @@ const NOT_HERE: &str = "builds (debug, release) and time zones: `cargo xtask det
 pub fn run(args: &DeterminismArgs, market: &Market) -> Result<Exit, Failure> {
     let replay = args.selection.replay(market, |_| {})?;
     let threads = args.selection.threads().max(2);
-    let ways = run_all_ways(&replay, threads, args.splits).map_err(broken_off)?;
+    let ways = run_all_ways(&replay, threads, u64::from(args.splits.get())).map_err(broken_off)?;
     let is_one = ways.iter().all(|way| way.sealed == ways[0].sealed);
     let exit = if is_one { Exit::Same } else { Exit::NotDeterministic };
     terminal::print(&match args.selection.format {
@@ -36,7 +38,8 @@ pub fn run(args: &DeterminismArgs, market: &Market) -> Result<Exit, Failure> {
         Format::Json => {
             let way = |Way { name, sealed }: &Way| {
                 let (records, digest) = (sealed.records, sealed.digest.to_string());
-                json!({ "way": name, "records": records, "inputs": sealed.inputs, "digest": digest })
+                let inputs = sealed.inputs;
+                json!({ "way": name, "records": records, "inputs": inputs, "digest": digest })
             };
             let ways: Vec<_> = ways.iter().map(way).collect();
             let document = json!({

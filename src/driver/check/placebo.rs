@@ -4,8 +4,8 @@
 //!
 //! A trade enters at the close of the signal's bar and leaves at the first minute's close that is
 //! one ATR against it or two in its favour, else after the time stop, always at that close. Levels
-//! that are filled to the paisa would earn by themselves whenever a price jumps over them. Trades of
-//! a series do not overlap: signals during one are left out, so results are uncorrelated and the
+//! that are filled to the paisa would earn by themselves whenever a price jumps over them. Trades
+//! of a series do not overlap: signals during one are left out, so results are uncorrelated and the
 //! standard error is the plain one.
 
 use rayon::prelude::*;
@@ -170,9 +170,9 @@ mod tests {
     #[test]
     fn only_the_look_ahead_earns_where_nobody_can() {
         let run = samples::run();
-        let z = |rules| on_walks(rules, &run, 1, 1_500).z();
-        assert!(z(Rules::CompatBatch) > Z_MAX);
-        assert!(z(Rules::Of(Profile::Causal)).abs() < 3.0);
-        assert!(z(Rules::Of(Profile::CompatLive)).abs() < 3.0);
+        let z = |rules, sessions| on_walks(rules, &run, 1, sessions).z();
+        assert!(z(Rules::CompatBatch, 6_000) > Z_MAX);
+        assert!(z(Rules::Of(Profile::Causal), 6_000).abs() < 3.0);
+        assert!(z(Rules::Of(Profile::CompatLive), 600).abs() < 3.0);
     }
 }

@@ -1,6 +1,6 @@
 //! Markets without any edge: at every minute the next close is as likely to lie above as below by
-//! the same amount. Whoever knows only the past expects nothing here, whatever the rule; a rule that
-//! earns knows the future.
+//! the same amount. Whoever knows only the past expects nothing here, whatever the rule; a rule
+//! that earns knows the future.
 
 use crate::domain::fact::Bar;
 use crate::domain::instrument::InstrumentId;
