@@ -26,7 +26,7 @@ mod testing;
 mod timeline;
 pub mod trial;
 
-use crate::domain::config::ExecutionProfile;
+use crate::domain::config::{ExecutionProfile, RunConfig};
 use crate::domain::event::{Command, RunStarted};
 use crate::domain::fact::{
     Bar, Bar15m, Fill, Halt, Indicators, Order, Position, Rejection, SessionEnded, Signal,
@@ -77,6 +77,13 @@ struct Frame {
 /// must have been validated (`bar_minutes` is not zero).
 pub fn run(run: &RunStarted, columns: &[BarColumns], commands: &[Command]) -> Outcome {
     run_with(run, columns, commands, |bars, indicators| signals::of(&run.config, bars, indicators))
+}
+
+/// The signals of one instrument's strategy bars by the rules of profile `causal` (3 and 4),
+/// without regard for what is traded.
+pub fn causal_signals(config: &RunConfig, bars: &[Bar15m]) -> Vec<Signal> {
+    let columns = IndicatorColumns::of(bars, config.strategy.swing_period as usize);
+    signals::of(config, bars, &columns).into_iter().flatten().collect()
 }
 
 /// The same with other signals: `signals_of` makes those of one instrument, one place per bar.

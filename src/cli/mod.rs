@@ -3,6 +3,7 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod data;
@@ -10,6 +11,7 @@ pub mod diff;
 pub mod divergence;
 pub mod doctor;
 pub mod exit;
+pub mod explain;
 pub mod facts;
 pub mod failure;
 pub mod golden;
@@ -55,6 +57,10 @@ enum Command {
     Golden(golden::GoldenArgs),
     /// Run the core again over a recorded run and compare every output
     Verify(verify::VerifyArgs),
+    /// Put the rules on trial: what they know in advance, how much history they need
+    Check(Box<check::CheckArgs>),
+    /// Explain one bar of a run: its conditions, what it was made of, what would have changed it
+    Explain(explain::ExplainArgs),
     /// Look into a run's journal
     Journal(journal::JournalArgs),
     /// Show the settings of a case, look for mistakes in cases, list the built-in market facts
@@ -92,6 +98,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
             golden::run(&args, &bench)
         }
         Command::Verify(args) => verify::run(&args),
+        Command::Check(args) => check::run(&args, &prepare::market()?),
+        Command::Explain(args) => explain::run(&args),
         Command::Journal(args) => journal::run(args),
         Command::Config(args) => config::run(&args, &prepare::market()?),
         Command::Doctor(args) => doctor::run(&args),

@@ -4,6 +4,8 @@
 //! - [`case`] a named replay, as its file says
 //! - [`settings`] what can be set in it, and to what
 //! - [`live`] a run that is lived and not repeated
+//! - [`check`] trials of the rules: what they know in advance, how much they remember
+//! - [`explain`] one bar of a recorded run, and what would have changed its signal
 //! - [`plan`] from what is asked to a run's first record
 //! - [`history`] the history store as a source
 //! - [`align`] signals that somebody brings: what they part from live by, and why
@@ -17,6 +19,8 @@
 pub mod align;
 pub mod books;
 pub mod case;
+pub mod check;
+pub mod explain;
 pub mod history;
 pub mod live;
 pub mod plan;

@@ -9,6 +9,7 @@ mod cli_import;
 mod cli_live;
 mod cli_refusals;
 mod cli_replay;
+mod cli_trials;
 mod core_stories;
 mod desk;
 mod forge;

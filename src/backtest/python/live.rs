@@ -57,20 +57,31 @@ pub fn run_by_turns(run: &RunStarted, bars: &[Vec<Bar15m>]) -> Outcome {
     compat::trade(run, &frames, &timeline::by_turns(&frames), cooldown_bars)
 }
 
-/// Everything anew at every bar, from the window that ends with it.
-fn frame(config: &RunConfig, bars: Vec<Bar15m>, window: Window) -> Frame {
+/// What the path makes of the newest of the bars that it `seen`, and of nothing else: what it sees,
+/// and its signal if there is one.
+///
+/// # Panics
+/// When there is no bar.
+pub fn at_last(
+    config: &RunConfig,
+    seen: &[Bar15m],
+    window: Window,
+) -> (Indicators, Option<Signal>) {
     let execution = ExecutionConfig { capital: SIZING_EQUITY, ..config.execution.clone() };
     let config = RunConfig { execution, ..config.clone() };
-    let (mut indicators, mut found) = (Vec::new(), Vec::new());
-    for newest in 0..bars.len() {
-        let seen = &bars[(newest + 1).saturating_sub(window.bars_max)..=newest];
-        let last = seen.len() - 1;
-        let period = config.strategy.swing_period as usize;
-        let columns = IndicatorColumns::of_python(seen, swings::truncated_at_last, period);
-        let evaluated = if seen.len() >= window.bars_min { last..last + 1 } else { 0..0 };
-        let hits = signals::hits(&config, seen, &columns, evaluated).pop();
-        found.push(hits.and_then(|hits| hits.into_iter().next()));
-        indicators.extend(columns.rows(seen).pop());
-    }
-    Frame { bars, indicators, signals: found }
+    let seen = &seen[seen.len().saturating_sub(window.bars_max)..];
+    let last = seen.len() - 1;
+    let period = config.strategy.swing_period as usize;
+    let columns = IndicatorColumns::of_python(seen, swings::truncated_at_last, period);
+    let evaluated = if seen.len() >= window.bars_min { last..last + 1 } else { 0..0 };
+    let hits = signals::hits(&config, seen, &columns, evaluated).pop();
+    let row = columns.rows(seen).pop().expect("a row for each bar");
+    (row, hits.and_then(|hits| hits.into_iter().next()))
+}
+
+/// Everything anew at every bar, from the window that ends with it.
+fn frame(config: &RunConfig, bars: Vec<Bar15m>, window: Window) -> Frame {
+    let rows = (1..=bars.len()).map(|count| at_last(config, &bars[..count], window));
+    let (indicators, signals) = rows.unzip();
+    Frame { bars, indicators, signals }
 }

@@ -37,6 +37,12 @@ impl Dice {
         f64::from(self.0.next_u32()) / 4_294_967_296.0
     }
 
+    /// Four whole numbers of -65535..=65535, each as likely as its negative.
+    pub(super) fn four_steps(&mut self) -> [i64; 4] {
+        let word = self.0.next_u64();
+        [0, 16, 32, 48].map(|at| 2 * ((word >> at) & 0xFFFF) as i64 - 65_535)
+    }
+
     /// Nearly normal, mean 0, variance 1, never beyond 6: the sum of twelve 16-bit numbers. The
     /// usual ways need logarithms or sines, which differ between machines.
     pub(super) fn normal(&mut self) -> f64 {

@@ -8,11 +8,13 @@
 //! - `path` a price on its way
 //! - `feed` missing minutes and late prints
 //! - `dice` randomness
+//! - `placebo` markets in which no rule that knows only the past can have an edge
 
 mod dice;
 mod feed;
 mod knobs;
 mod path;
+pub mod placebo;
 
 use crate::domain::fact::Bar;
 use crate::domain::instrument::InstrumentId;

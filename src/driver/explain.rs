@@ -1,0 +1,451 @@
+//! One bar of a recorded run: what each condition compared and by how much it held or failed, what
+//! the bar was made of, what became of its signal, and the smallest change of its close that would
+//! have made another decision.
+//!
+//! The comparisons are written out here once more, to be shown; what decides is the core's own
+//! strategy, brought to the bar over the recorded bars before it. [`Explained::agrees`] says
+//! whether the two are of one mind.
+
+use crate::core::strategy::Strategy;
+use crate::domain::event::{Derived, Event, EventId, Input, Output, Record, RunStarted};
+use crate::domain::fact::{
+    Bar, Bar15m, Fill, Indicators, Order, RejectReason, Signal, SignalKind, SignalRef, signal_id,
+};
+use crate::domain::instrument::InstrumentId;
+use crate::domain::money::{Price, Side};
+use crate::domain::time::{MINUTE_US, Timestamp};
+
+/// Share of the close, in hundredths, up to which changes are tried.
+const CHANGE_MAX_PERCENT: i64 = 10;
+
+/// Width of a strategy bar.
+const QUARTER_US: i64 = 15 * MINUTE_US;
+
+/// A run as far as explanations need it.
+pub struct Recorded {
+    /// Its description.
+    pub run: RunStarted,
+    lanes: Vec<Lane>,
+    orders: Vec<(EventId, Order)>,
+    fills: Vec<(EventId, Fill)>,
+    watermark: Timestamp,
+}
+
+/// What was recorded of one instrument, in order.
+#[derive(Clone, Default)]
+struct Lane {
+    minutes: Vec<(EventId, Bar)>,
+    bars: Vec<Told>,
+}
+
+/// A strategy bar with what came of it.
+#[derive(Clone)]
+struct Told {
+    id: EventId,
+    known: Timestamp,
+    bar: Bar15m,
+    signal: Option<(EventId, Signal)>,
+    declined: Option<RejectReason>,
+}
+
+/// What is to be explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// An event, by its address.
+    Event(EventId),
+    /// A signal, by its name or the beginning of it.
+    Signal(String),
+    /// A bar, by its instrument's key and its start.
+    Bar(String, Timestamp),
+}
+
+impl Target {
+    /// Reads `KEY@2024-11-04T10:30`, `5117.3` or a signal's name of at least 8 digits.
+    pub fn parse(text: &str) -> Option<Target> {
+        if let Some((key, time)) = text.rsplit_once('@') {
+            return Some(Target::Bar(key.to_owned(), Timestamp::parse(time)?));
+        }
+        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_hex && (8..=32).contains(&text.len()) {
+            return Some(Target::Signal(text.to_lowercase()));
+        }
+        EventId::parse(text).filter(|id| *id != EventId::NONE).map(Target::Event)
+    }
+}
+
+/// One comparison of a condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// What is compared, such as `close > vwap`.
+    pub what: &'static str,
+    /// The left side.
+    pub left: f64,
+    /// The right side.
+    pub right: f64,
+    /// By how much it holds; negative where it does not, NaN where a side is not known.
+    pub margin: f64,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// One of the four conditions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// Which way it would trade.
+    pub side: Side,
+    /// Its kind.
+    pub kind: SignalKind,
+    /// Its comparisons, in the order of the rules.
+    pub comparisons: Vec<Comparison>,
+}
+
+impl Condition {
+    /// Whether all of it holds.
+    pub fn holds(&self) -> bool {
+        self.comparisons.iter().all(|one| one.holds)
+    }
+}
+
+/// The smallest change of a bar's close that leads to another decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flip {
+    /// The change in ticks, up or down.
+    pub ticks: i64,
+    /// The close with it.
+    pub close: Price,
+    /// The decision with it.
+    pub decision: Option<(Side, SignalKind)>,
+    /// The decision with one tick less, which is that of the bar as it was.
+    pub one_less: Option<(Side, SignalKind)>,
+}
+
+/// A bar, explained.
+pub struct Explained {
+    /// Its address.
+    pub id: EventId,
+    /// The bar.
+    pub bar: Bar15m,
+    /// When the run was told of it.
+    pub known: Timestamp,
+    /// Its place among the instrument's bars, from 0.
+    pub place: usize,
+    /// Whether its conditions were asked: not before the first active day, nor in the first bars.
+    pub is_evaluated: bool,
+    /// Its indicators.
+    pub row: Indicators,
+    /// The conditions in the order in which they are tried.
+    pub conditions: Vec<Condition>,
+    /// What the core decides.
+    pub decision: Option<Signal>,
+    /// The signal that was recorded, with its address and its name.
+    pub signal: Option<(EventId, String, Signal)>,
+    /// Why it was declined at once.
+    pub declined: Option<RejectReason>,
+    /// Orders that go back to the signal.
+    pub orders: Vec<(EventId, Order)>,
+    /// Fills that go back to it.
+    pub fills: Vec<(EventId, Fill)>,
+    /// The minutes of the bar, with their addresses.
+    pub minutes: Vec<(EventId, Bar)>,
+    /// What would have changed the decision; none within a tenth of the close.
+    pub flip: Option<Flip>,
+}
+
+impl Explained {
+    /// Whether the comparisons shown lead to the core's decision.
+    pub fn agrees(&self) -> bool {
+        let first = self.conditions.iter().find(|condition| condition.holds());
+        let shown = first.map(|condition| (condition.side, condition.kind));
+        !self.is_evaluated || shown == decision(self.decision.as_ref())
+    }
+
+    /// Whether the bar has no signal, but one condition lacks a single comparison.
+    pub fn is_near_miss(&self) -> bool {
+        let lacks_one = |condition: &Condition| {
+            condition.comparisons.iter().filter(|one| !one.holds).count() == 1
+        };
+        self.is_evaluated && self.decision.is_none() && self.conditions.iter().any(lacks_one)
+    }
+}
+
+impl Recorded {
+    /// An empty record of the run.
+    pub fn new(run: &RunStarted) -> Recorded {
+        Recorded {
+            lanes: vec![Lane::default(); run.instruments.len()],
+            run: run.clone(),
+            orders: Vec::new(),
+            fills: Vec::new(),
+            watermark: Timestamp(0),
+        }
+    }
+
+    /// Takes the next record of the run.
+    pub fn take(&mut self, record: &Record) {
+        match &record.event {
+            Event::Input(input) => self.input(record.id.seq, input),
+            Event::Output(output) => {
+                let derived = Derived { cause: record.cause, output: output.clone() };
+                self.output(record.id, &derived);
+            }
+        }
+    }
+
+    fn input(&mut self, seq: u64, input: &Input) {
+        match input {
+            Input::Bar(bar) => {
+                self.lanes[bar.instrument.index()].minutes.push((EventId::input(seq), *bar));
+            }
+            Input::Watermark(time) => self.watermark = *time,
+            _ => {}
+        }
+    }
+
+    fn output(&mut self, id: EventId, derived: &Derived) {
+        match &derived.output {
+            Output::Bar1m(bar) => self.lanes[bar.instrument.index()].minutes.push((id, *bar)),
+            Output::Bar15m(bar) => self.lanes[bar.instrument.index()].bars.push(Told {
+                id,
+                known: self.watermark,
+                bar: *bar,
+                signal: None,
+                declined: None,
+            }),
+            Output::Signal(signal) => {
+                let told = self.lanes[signal.instrument.index()].bars.last_mut();
+                let told = told.filter(|told| told.bar.open_time == signal.bar_time);
+                told.expect("a signal follows its bar").signal = Some((id, (**signal).clone()));
+            }
+            Output::Rejection(no) if no.reason.is_of_input() => {
+                self.lanes[no.instrument.index()].minutes.pop();
+            }
+            Output::Rejection(no) => {
+                if let Some(told) = self.lanes[no.instrument.index()].bars.last_mut()
+                    && told.signal.as_ref().is_some_and(|(signal, _)| {
+                        (signal.seq, signal.index) == (id.seq, derived.cause)
+                    })
+                {
+                    told.declined = Some(no.reason);
+                }
+            }
+            Output::Order(order) => self.orders.push((id, *order)),
+            Output::Fill(fill) => self.fills.push((id, *fill)),
+            _ => {}
+        }
+    }
+
+    /// Bars that the run has of each instrument.
+    pub fn bars(&self) -> impl Iterator<Item = (InstrumentId, usize)> + '_ {
+        (0..).map(InstrumentId).zip(self.lanes.iter().map(|lane| lane.bars.len()))
+    }
+
+    /// The bar behind what is to be explained: an event is followed up to it.
+    pub fn find(&self, target: &Target) -> Option<(InstrumentId, usize)> {
+        match target {
+            Target::Bar(key, time) => {
+                let id = self.run.instruments.iter().position(|it| it.key == *key)?;
+                self.bar_at(InstrumentId(id as u16), *time)
+            }
+            Target::Signal(name) => self.places().find(|(instrument, place)| {
+                let told = &self.lanes[instrument.index()].bars[*place];
+                let signal = told.signal.as_ref();
+                signal.is_some_and(|(_, signal)| self.name(signal).starts_with(name))
+            }),
+            Target::Event(id) => self.behind(*id),
+        }
+    }
+
+    fn places(&self) -> impl Iterator<Item = (InstrumentId, usize)> + '_ {
+        self.bars().flat_map(|(instrument, count)| (0..count).map(move |at| (instrument, at)))
+    }
+
+    fn behind(&self, id: EventId) -> Option<(InstrumentId, usize)> {
+        let of =
+            |instrument: InstrumentId, origin: SignalRef| self.bar_at(instrument, origin.bar_time);
+        if let Some((_, fill)) = self.fills.iter().find(|(fill, _)| *fill == id) {
+            return of(fill.instrument, fill.origin);
+        }
+        if let Some((_, order)) = self.orders.iter().find(|(order, _)| *order == id) {
+            return of(order.instrument, order.origin);
+        }
+        let minute = self.lanes.iter().flat_map(|lane| &lane.minutes).find(|(at, _)| *at == id);
+        if let Some((_, minute)) = minute {
+            return self.bar_at(minute.instrument, minute.open_time.floor_to(QUARTER_US));
+        }
+        // The bar itself, or what follows from it in the same step.
+        let is_before = |told: &Told| told.id.seq == id.seq && told.id.index <= id.index;
+        let told = |(instrument, place): &(InstrumentId, usize)| {
+            self.lanes[instrument.index()].bars[*place].clone()
+        };
+        let same_step = self.places().filter(|place| is_before(&told(place)));
+        same_step.max_by_key(|place| told(place).id)
+    }
+
+    fn bar_at(&self, instrument: InstrumentId, time: Timestamp) -> Option<(InstrumentId, usize)> {
+        let bars = &self.lanes[instrument.index()].bars;
+        let place = bars.iter().position(|told| told.bar.open_time == time)?;
+        Some((instrument, place))
+    }
+
+    fn name(&self, signal: &Signal) -> String {
+        let key = &self.run.instruments[signal.instrument.index()].key;
+        signal_id(key, &self.run.config.strategy.id, signal.origin())
+    }
+
+    /// The strategy before that bar of the instrument.
+    pub fn strategy_before(&self, instrument: InstrumentId, place: usize) -> Strategy {
+        let mut strategy = Strategy::new(&self.run);
+        for told in &self.lanes[instrument.index()].bars[..place] {
+            strategy.bar(&told.bar, told.known);
+        }
+        strategy
+    }
+
+    /// Explains that bar; `strategy` is the core's before it.
+    pub fn explain(
+        &self,
+        strategy: &Strategy,
+        instrument: InstrumentId,
+        place: usize,
+    ) -> Explained {
+        let lane = &self.lanes[instrument.index()];
+        let told = &lane.bars[place];
+        let (row, decided) = strategy.clone().bar(&told.bar, told.known);
+        let before = place.checked_sub(1).map(|place| lane.bars[place].bar.close.rupees());
+        let signal = told.signal.clone().map(|(id, signal)| (id, self.name(&signal), signal));
+        let goes_back = |of: InstrumentId, origin: SignalRef| {
+            let own = signal.as_ref().map(|(_, _, signal)| signal.origin());
+            of == instrument && own == Some(origin)
+        };
+        let is_of_bar = |minute: &Bar| minute.open_time.floor_to(QUARTER_US) == told.bar.open_time;
+        let is_evaluated =
+            place >= first_bar(&self.run) && told.known > self.run.config.active_from;
+        let orders = self.orders.iter().filter(|(_, it)| goes_back(it.instrument, it.origin));
+        let fills = self.fills.iter().filter(|(_, it)| goes_back(it.instrument, it.origin));
+        let minutes = lane.minutes.iter().filter(|(_, minute)| is_of_bar(minute));
+        Explained {
+            id: told.id,
+            bar: told.bar,
+            known: told.known,
+            place,
+            is_evaluated,
+            row,
+            conditions: conditions(&self.run, &told.bar, before.unwrap_or(f64::NAN), &row),
+            decision: decided,
+            declined: told.declined,
+            orders: orders.copied().collect(),
+            fills: fills.copied().collect(),
+            minutes: minutes.copied().collect(),
+            flip: is_evaluated.then(|| self.flip(strategy, told)).flatten(),
+            signal,
+        }
+    }
+
+    /// Tries changes of the close from one tick on, up and down, until the decision is another. So
+    /// no smaller change on the grid does it.
+    fn flip(&self, strategy: &Strategy, told: &Told) -> Option<Flip> {
+        let listing = &self.run.instruments[told.bar.instrument.index()];
+        let tick = listing.at(told.bar.open_time.date())?.tick;
+        let decide = |ticks: i64| {
+            let bar = changed(&told.bar, ticks * tick.0)?;
+            Some(decision(strategy.clone().bar(&bar, told.known).1.as_ref()))
+        };
+        let as_it_was = decide(0)?;
+        let ticks_max = told.bar.close.0 * CHANGE_MAX_PERCENT / 100 / tick.0.max(1);
+        let changes = (1..=ticks_max).flat_map(|ticks| [ticks, -ticks]);
+        let ticks = { changes }.find(|ticks| decide(*ticks).is_some_and(|it| it != as_it_was))?;
+        Some(Flip {
+            ticks,
+            close: Price(told.bar.close.0 + ticks * tick.0),
+            decision: decide(ticks)?,
+            one_less: decide(ticks - ticks.signum())?,
+        })
+    }
+}
+
+/// The bar with another close; high and low give way where it lies beyond them.
+fn changed(bar: &Bar15m, by: i64) -> Option<Bar15m> {
+    let close = Price(bar.close.0 + by);
+    let (high, low) = (bar.high.max(close), bar.low.min(close));
+    (close.0 > 0).then_some(Bar15m { close, high, low, ..*bar })
+}
+
+fn decision(signal: Option<&Signal>) -> Option<(Side, SignalKind)> {
+    signal.map(|signal| (signal.side, signal.kind))
+}
+
+/// The first bar whose conditions are asked.
+fn first_bar(run: &RunStarted) -> usize {
+    use crate::domain::config::{COMPAT_LIVE_BARS_MIN, Profile};
+    let first = match run.config.strategy.profile {
+        Profile::Causal => run.config.strategy.first_bar,
+        Profile::CompatLive => COMPAT_LIVE_BARS_MIN - 1,
+    };
+    first as usize
+}
+
+/// The four conditions of rules 4 at a bar.
+fn conditions(run: &RunStarted, bar: &Bar15m, before: f64, row: &Indicators) -> Vec<Condition> {
+    let (close, config) = (bar.close.rupees(), &run.config.strategy);
+    let level = |price: Option<Price>| price.map_or(f64::NAN, Price::rupees);
+    let (swing_high, swing_low) = (level(row.swing_high), level(row.swing_low));
+    let width = config.reversion_k * row.atr;
+    let (lower, upper, gate) = (row.vwap - width, row.vwap + width, config.adx_gate);
+    let over = |what, left: f64, right: f64| Comparison {
+        what,
+        left,
+        right,
+        margin: left - right,
+        holds: left > right,
+    };
+    let under = |what, left: f64, right: f64| Comparison {
+        what,
+        left,
+        right,
+        margin: right - left,
+        holds: left < right,
+    };
+    let touching =
+        |one: Comparison| Comparison { holds: one.holds || one.left == one.right, ..one };
+    let of = |side, kind, comparisons| Condition { side, kind, comparisons };
+    vec![
+        of(
+            Side::Buy,
+            SignalKind::Trend,
+            vec![
+                over("close > vwap", close, row.vwap),
+                over("ema20 > ema50", row.ema20, row.ema50),
+                touching(under("close before <= swing high", before, swing_high)),
+                over("close > swing high", close, swing_high),
+            ],
+        ),
+        of(
+            Side::Sell,
+            SignalKind::Trend,
+            vec![
+                under("close < vwap", close, row.vwap),
+                under("ema20 < ema50", row.ema20, row.ema50),
+                touching(over("close before >= swing low", before, swing_low)),
+                under("close < swing low", close, swing_low),
+            ],
+        ),
+        of(
+            Side::Buy,
+            SignalKind::Reversion,
+            vec![
+                under("adx < gate", row.adx, gate),
+                under("close before < lower band", before, lower),
+                touching(over("close >= lower band", close, lower)),
+            ],
+        ),
+        of(
+            Side::Sell,
+            SignalKind::Reversion,
+            vec![
+                under("adx < gate", row.adx, gate),
+                over("close before > upper band", before, upper),
+                touching(under("close <= upper band", close, upper)),
+            ],
+        ),
+    ]
+}
