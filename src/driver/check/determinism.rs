@@ -43,18 +43,24 @@ fn run_split(replay: &Replay, every: u64) -> Result<(Sealed, u64), ReplayError> 
     let (mut history, mut core) = (replay.history(1)?, Core::new(&replay.run));
     let (mut journal, mut derived) = (Writer::digest_only(), Vec::<Derived>::new());
     journal.input(0, 0, &Input::RunStarted(Box::new(replay.run.clone())))?;
-    let mut splits = 0;
-    while let Some(input) = history.next()? {
-        let seq = journal.next_seq();
-        if seq.is_multiple_of(every) {
-            core = state::decode(&state::encode(&core)).expect("what was written can be read");
-            splits += 1;
+    let (mut splits, mut inputs) = (0, Vec::new());
+    loop {
+        history.next(&mut inputs)?;
+        if inputs.is_empty() {
+            break;
         }
-        journal.input(seq, 0, &input)?;
-        derived.clear();
-        core.step(seq, &input, &mut derived);
-        for (index, derived) in (1..).zip(&derived) {
-            journal.output(seq, index, derived)?;
+        for input in &inputs {
+            let seq = journal.next_seq();
+            if seq.is_multiple_of(every) {
+                core = state::decode(&state::encode(&core)).expect("what was written can be read");
+                splits += 1;
+            }
+            journal.input(seq, 0, input)?;
+            derived.clear();
+            core.step(seq, input, &mut derived);
+            for (index, derived) in (1..).zip(&derived) {
+                journal.output(seq, index, derived)?;
+            }
         }
     }
     let ended = RunEnded { time: history.watermark(), reason: EndReason::Completed };
