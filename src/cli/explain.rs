@@ -167,7 +167,7 @@ fn flip(explained: &Explained) -> String {
             named(*one_less),
         ),
         None if !explained.is_evaluated => "not asked: warm-up".to_owned(),
-        None => "no close within 10 % changes it".to_owned(),
+        None => "no close within 3 % changes it".to_owned(),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::domain::money::{Price, Side};
 use crate::domain::time::{MINUTE_US, Timestamp};
 
 /// Share of the close, in hundredths, up to which changes are tried.
-const CHANGE_MAX_PERCENT: i64 = 10;
+const CHANGE_MAX_PERCENT: i64 = 3;
 
 /// Width of a strategy bar.
 const QUARTER_US: i64 = 15 * MINUTE_US;
@@ -147,7 +147,7 @@ pub struct Explained {
     pub fills: Vec<(EventId, Fill)>,
     /// The minutes of the bar, with their addresses.
     pub minutes: Vec<(EventId, Bar)>,
-    /// What would have changed the decision; none within a tenth of the close.
+    /// What would have changed the decision; none within 3 % of the close.
     pub flip: Option<Flip>,
 }
 
