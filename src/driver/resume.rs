@@ -60,9 +60,10 @@ pub fn take_up(
     sinks: &mut [&mut dyn Sink],
 ) -> Result<Resumed, ResumeError> {
     let findings = recover::examine(&setup.disk, &setup.run_dir)?;
+    findings.check(setup)?;
     let next_seq = findings.next_seq;
-    let (journal, report) = recover::resume(setup, findings)?;
     if next_seq == 0 {
+        let (journal, report) = recover::resume(setup, findings)?;
         let run = Run::begin(started, journal, sinks)?;
         return Ok(Resumed { run, next_seq: 1, report, checkpoint_seq: 0 });
     }
@@ -73,6 +74,8 @@ pub fn take_up(
     };
     let checkpoint_seq = checkpoint.as_ref().map_or(0, |(seq, _)| *seq);
     let core = step_through(setup, started, checkpoint, sinks)?;
+    // Only now is anything written: a run that cannot go on is left as it is.
+    let (journal, report) = recover::resume(setup, findings)?;
     Ok(Resumed { run: Run::new(core, journal), next_seq, report, checkpoint_seq })
 }
 

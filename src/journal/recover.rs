@@ -152,6 +152,25 @@ fn take_batch(reader: &mut Reader, batch: &mut Batch) -> Result<bool, JournalErr
 }
 
 impl Findings {
+    /// Whether the run in `setup` can go on from here.
+    ///
+    /// # Errors
+    /// When the run is over, or the journal is of another.
+    pub fn check(&self, setup: &Setup) -> Result<(), JournalError> {
+        let path = || self.log_dir.clone();
+        if self.is_sealed() {
+            return Err(JournalError::Ended { path: path() });
+        }
+        if self.run_id != setup.identity.run_id {
+            return Err(JournalError::OtherRun {
+                path: path(),
+                found: self.run_id.to_string(),
+                wanted: setup.identity.run_id.to_string(),
+            });
+        }
+        Ok(())
+    }
+
     /// Whether the run is over, so that nothing can be added.
     pub const fn is_sealed(&self) -> bool {
         matches!(self.end, End::Sealed(_))
@@ -174,17 +193,7 @@ impl Findings {
 /// # Errors
 /// When the run is over or another one, and when the system says no.
 pub fn resume(setup: &Setup, findings: Findings) -> Result<(Writer, Report), JournalError> {
-    let path = || findings.log_dir.clone();
-    if findings.is_sealed() {
-        return Err(JournalError::Ended { path: path() });
-    }
-    if findings.run_id != setup.identity.run_id {
-        return Err(JournalError::OtherRun {
-            path: path(),
-            found: findings.run_id.to_string(),
-            wanted: setup.identity.run_id.to_string(),
-        });
-    }
+    findings.check(setup)?;
     let disk = &setup.disk;
     for path in &findings.leftovers {
         disk.remove(path).map_err(|source| io("removing", path, source))?;

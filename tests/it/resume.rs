@@ -279,7 +279,10 @@ fn a_core_that_derives_something_else_does_not_go_on() {
     let run = Run::begin(&whole().replay.run, journal, &mut []).unwrap();
     let left = whole().inputs - 100;
     run.go_on(&mut Until::new(0, left, How::Interrupted), &mut []).unwrap();
+    let files = || fs::read_dir(setup.run_dir.join("log")).unwrap().count();
+    let before = files();
     let refused = take_up(&setup, &other, false, &mut []).err().unwrap();
+    assert_eq!(files(), before, "what cannot go on is left as it is");
     assert!(matches!(refused, ResumeError::OtherCore { .. }), "{refused}");
 }
 
