@@ -10,13 +10,16 @@
 //! - [`line`] what becomes of the frames on their way
 //! - [`candles`] history over REST, with its quirks
 //! - [`pace`] market time and the time that passes here
-//! - [`server`] the sockets
+//! - [`server`] the sockets: `routes` over HTTP, and each `connection` to the feed
 
 pub mod candles;
+mod connection;
 pub mod faults;
 pub mod frames;
 pub mod line;
 pub mod market;
 pub mod pace;
+mod routes;
 pub mod script;
+pub mod server;
 pub mod ticker;

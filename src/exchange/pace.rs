@@ -53,6 +53,11 @@ impl Timeline {
         Timeline { days }
     }
 
+    /// When it begins, if there is a day.
+    pub fn start(&self) -> Option<Timestamp> {
+        self.days.first().map(|(begin, _)| *begin)
+    }
+
     /// How much was played at market time `time`, in microseconds.
     pub fn played_at(&self, time: Timestamp) -> i64 {
         let part = |(begin, end): &(Timestamp, Timestamp)| time.0.clamp(begin.0, end.0) - begin.0;
