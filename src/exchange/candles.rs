@@ -255,3 +255,155 @@ fn plus_months(date: Date, months: i32) -> Date {
     let fitting = (1..=day).rev().find_map(|day| Date::from_ymd(year, month, day));
     fitting.unwrap_or_else(|| date.plus_days(months.saturating_mul(30)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{TATA, at, date, history, market};
+    use super::*;
+
+    fn query(interval: &str) -> Query<'_> {
+        Query { key: TATA, unit: "minutes", interval }
+    }
+
+    fn candles(answer: Result<Value, ApiError>) -> Vec<Value> {
+        let answer = answer.unwrap();
+        assert_eq!(answer["status"], "success");
+        answer["data"]["candles"].as_array().unwrap().clone()
+    }
+
+    fn code(answer: Result<Value, ApiError>) -> String {
+        let error = answer.unwrap_err();
+        assert_eq!(error.body()["errors"][0]["errorCode"], error.code);
+        error.code.to_owned()
+    }
+
+    /// A row as the API has it.
+    fn row(bar: &Bar) -> Value {
+        let clock = format!("{:02}:{:02}", bar.open_time.hour(), bar.open_time.minute());
+        let label = format!("{}T{clock}:00+05:30", bar.open_time.date());
+        let [open, high, low, close] = [bar.open, bar.high, bar.low, bar.close].map(|p| p.rupees());
+        json!([label, open, high, low, close, bar.volume.0, 0])
+    }
+
+    #[test]
+    fn finished_days_newest_first_and_not_today() {
+        let market = market();
+        let now = at("2024-10-03T11:00");
+        let got = candles(historical(&market, now, query("1"), "2024-10-03", Some("2024-09-30")));
+        let lane = &market.lanes[1];
+        let want: Vec<Value> =
+            lane.bars[..lane.before(at("2024-10-03T00:00"))].iter().rev().map(row).collect();
+        assert!(want.len() > 700);
+        assert_eq!(got, want);
+        let all = candles(historical(&market, now, query("1"), "2024-10-03", None));
+        assert_eq!(all, want, "without a from it reaches back as far as it may");
+        let one = candles(historical(&market, now, query("1"), "2024-09-30", Some("2024-09-30")));
+        assert_eq!(one.last().unwrap()[0], "2024-09-30T09:15:00+05:30");
+    }
+
+    #[test]
+    fn today_as_far_as_it_is_over() {
+        let market = market();
+        let got = candles(intraday(&market, at("2024-10-01T09:20:59"), query("1")));
+        let lane = &market.lanes[1];
+        let day = &lane.bars[lane.on(date("2024-10-01"))];
+        let until = at("2024-10-01T09:20");
+        let want: Vec<Value> =
+            day.iter().filter(|bar| bar.open_time < until).rev().map(row).collect();
+        assert!(!want.is_empty());
+        assert_eq!(got, want);
+        assert!(candles(intraday(&market, at("2024-10-01T09:15:59"), query("1"))).is_empty());
+        assert!(candles(intraday(&market, at("2024-10-02T12:00"), query("1"))).is_empty());
+    }
+
+    #[test]
+    fn quarters_are_made_of_their_minutes() {
+        let market = market();
+        let now = at("2024-10-03T09:00");
+        let day = |interval| {
+            candles(historical(&market, now, query(interval), "2024-10-01", Some("2024-10-01")))
+        };
+        let (quarters, minutes) = (day("15"), day("1"));
+        let second = quarters.iter().find(|row| row[0] == "2024-10-01T09:30:00+05:30").unwrap();
+        let within = |row: &&Value| {
+            let label = row[0].as_str().unwrap();
+            ("2024-10-01T09:30".."2024-10-01T09:45").contains(&label)
+        };
+        let within: Vec<&Value> = minutes.iter().filter(within).collect();
+        let volume: i64 = within.iter().map(|row| row[5].as_i64().unwrap()).sum();
+        assert_eq!(second[5], volume);
+        assert_eq!((&second[1], &second[4]), (&within[within.len() - 1][1], &within[0][4]));
+        let high = within.iter().map(|row| row[2].as_f64().unwrap()).fold(0.0, f64::max);
+        assert_eq!(second[2], high);
+        let query = Query { key: TATA, unit: "days", interval: "1" };
+        let days = candles(historical(&market, now, query, "2024-10-01", Some("2024-09-30")));
+        let labels: Vec<&Value> = days.iter().map(|row| &row[0]).collect();
+        assert_eq!(labels, ["2024-10-01T00:00:00+05:30", "2024-09-30T00:00:00+05:30"]);
+    }
+
+    #[test]
+    fn what_cannot_be_answered() {
+        let market = market();
+        let now = at("2024-10-03T11:00");
+        let ask = |key, unit, interval, to, from| {
+            code(historical(&market, now, Query { key, unit, interval }, to, Some(from)))
+        };
+        let (to, from) = ("2024-10-01", "2024-09-30");
+        let lines = [
+            ask("TATAMOTORS", "minutes", "1", to, from),
+            ask("NSE_EQ|INE000000000", "minutes", "1", to, from),
+            ask(TATA, "weeks", "1", to, from),
+            ask(TATA, "minutes", "0", to, from),
+            ask(TATA, "minutes", "+1", to, from),
+            ask(TATA, "minutes", "301", to, from),
+            ask(TATA, "days", "2", to, from),
+            ask(TATA, "minutes", "1", "01-10-2024", from),
+            ask(TATA, "minutes", "1", from, to),
+            ask(TATA, "minutes", "1", "2024-10-02", "2024-09-01"),
+            ask(TATA, "minutes", "30", "2024-10-02", "2024-07-01"),
+        ];
+        insta::assert_snapshot!(lines.join(" "), @"");
+        let fits = historical(&market, now, query("1"), "2024-10-01", Some("2024-09-01"));
+        assert!(fits.is_ok(), "a month and not a day more");
+    }
+
+    #[test]
+    fn months_have_their_own_lengths() {
+        let later = |text, months| plus_months(date(text), months).to_string();
+        assert_eq!(later("2024-01-31", 1), "2024-02-29");
+        assert_eq!(later("2024-03-31", -1), "2024-02-29");
+        assert_eq!(later("2024-11-15", 3), "2025-02-15");
+        assert_eq!(later("2024-01-15", -120), "2014-01-15");
+    }
+
+    #[test]
+    fn a_closing_auction_is_flat_rows_and_one_row() {
+        let (lanes, sessions) = history("2026-08-03", "2026-08-04");
+        let market = Market::new(lanes, sessions, date("2026-08-03")).unwrap();
+        let now = at("2026-08-04T09:00");
+        let day = historical(&market, now, query("1"), "2026-08-03", Some("2026-08-03"));
+        let after: Vec<Value> = candles(day)
+            .into_iter()
+            .rev()
+            .filter(|row| row[0].as_str().unwrap() >= "2026-08-03T15:14")
+            .collect();
+        let close = &after[0][4];
+        for (minute, row) in (15..28).zip(&after[1..14]) {
+            assert_eq!(row[0], format!("2026-08-03T15:{minute}:00+05:30"));
+            assert_eq!([&row[1], &row[2], &row[3], &row[4]], [close; 4]);
+            assert_eq!(row[5], 0);
+        }
+        assert_eq!(after.len(), 15);
+        assert_eq!(after[14][0], "2026-08-03T15:29:00+05:30");
+        assert!(after[14][5].as_i64().unwrap() > 0);
+        let lane = &market.lanes[1];
+        let traded: i64 = lane.bars[lane.before(at("2026-08-03T15:15"))..]
+            .iter()
+            .filter(|bar| bar.open_time.date() == date("2026-08-03"))
+            .map(|bar| bar.volume.0)
+            .sum();
+        assert_eq!(after[14][5], traded, "all of the auction is in one row");
+        let early = candles(intraday(&market, at("2026-08-03T15:20:30"), query("1")));
+        assert_eq!(early[0][0], "2026-08-03T15:19:00+05:30");
+    }
+}

@@ -357,3 +357,220 @@ impl Dice {
         What::Frame(bytes.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::fixture::{BSE, TATA, decoded, minutes, played, short, trades};
+    use super::*;
+
+    fn line(market: &Arc<Market>, faults: &str, seed: u64) -> Vec<Happening> {
+        let faults = Faults::parse(faults).unwrap();
+        let line = Line::new(market, [BSE, TATA], Mode::Full, market.start(), (faults, seed));
+        // No line of these is endless, but one that is must fail and not hang.
+        line.take(100_000).collect()
+    }
+
+    fn frames<'a>(happenings: &'a [Happening]) -> Vec<&'a Bytes> {
+        let frame = |happening: &'a Happening| match &happening.what {
+            What::Frame(bytes) => Some(bytes),
+            _ => None,
+        };
+        happenings.iter().filter_map(frame).collect()
+    }
+
+    fn count(happenings: &[Happening], is_it: impl Fn(&What) -> bool) -> usize {
+        happenings.iter().filter(|happening| is_it(&happening.what)).count()
+    }
+
+    fn is_whole(bytes: &Bytes) -> bool {
+        FeedResponse::decode(bytes.clone()).is_ok_and(|response| response.current_ts > 0)
+    }
+
+    #[test]
+    fn without_faults_it_is_the_frames() {
+        let market = short();
+        let all = line(&market, "", 1);
+        assert_eq!(all[0].what, What::Connected);
+        let sent: Vec<Sent> =
+            Frames::new(&market, [BSE, TATA], Mode::Full, market.start()).collect();
+        let told = all[1..].iter().map(|it| (it.at, it.first, it.what.clone()));
+        assert!(told.eq(sent.iter().map(|it| (it.at, it.first, What::Frame(it.bytes.clone())))));
+    }
+
+    #[test]
+    fn the_same_seed_has_the_same_faults() {
+        let market = short();
+        let all = "drop=0.1,dup=0.1,reorder=500ms,delay=60s@0.05,stall=20s@0.02,half=0.05,\
+                   garbage=0.05,disconnect=5s@0.01,401=0.2,429=0.2,missing=0.2,skew=1h@0.02";
+        assert_eq!(line(&market, all, 1), line(&market, all, 1));
+        assert_ne!(line(&market, all, 1), line(&market, all, 2));
+    }
+
+    #[test]
+    fn one_more_kind_changes_nothing_about_the_others() {
+        let market = short();
+        let stalls = |faults| {
+            let all = line(&market, faults, 3);
+            let stalls = all.into_iter().filter(|it| matches!(it.what, What::Stall { .. }));
+            stalls.collect::<Vec<_>>()
+        };
+        let alone = stalls("stall=10s@0.05");
+        assert!(alone.len() > 3);
+        assert_eq!(alone, stalls("stall=10s@0.05,drop=0.3,dup=0.5,garbage=0.5"));
+    }
+
+    #[test]
+    fn what_is_dropped_is_gone_and_what_is_doubled_is_twice_there() {
+        let market = short();
+        let whole = line(&market, "", 1).len();
+        let dropped = line(&market, "drop=0.25", 1);
+        let lost = whole - dropped.len();
+        assert!((whole / 8..whole / 2).contains(&lost), "{lost} of {whole}");
+        assert_ne!(minutes(&trades(frames(&dropped))), played(&market));
+        let doubled = line(&market, "dup=0.25", 1);
+        let more = doubled.len() - whole;
+        assert!((whole / 8..whole / 2).contains(&more), "{more} of {whole}");
+        assert_eq!(doubled.windows(2).filter(|pair| pair[0] == pair[1]).count(), more);
+        assert_eq!(minutes(&trades(frames(&doubled))), played(&market));
+    }
+
+    #[test]
+    fn frames_pass_each_other_within_the_length() {
+        let market = short();
+        for (faults, most) in [("reorder=30s", 30_000), ("delay=120s@0.2", 120_000)] {
+            let all = line(&market, faults, 1);
+            assert!(all.is_sorted_by_key(|it| it.at));
+            let sent: Vec<i64> =
+                frames(&all).iter().map(|bytes| decoded(bytes).current_ts).collect();
+            assert!(!sent.is_sorted());
+            let late = all[1..].iter().zip(&sent).map(|(it, sent)| it.at.0 / 1_000 - sent);
+            let (least, largest) = (late.clone().min().unwrap(), late.max().unwrap());
+            assert!(least == 0 && most / 2 < largest && largest <= most, "{least} {largest}");
+            assert_eq!(minutes(&trades(frames(&all))), played(&market));
+        }
+    }
+
+    #[test]
+    fn a_mute_line_says_nothing_until_it_is_over() {
+        let market = short();
+        let all = line(&market, "stall=30s@0.03", 1);
+        let mut stalls = 0;
+        for pair in all.windows(2) {
+            if let What::Stall { until } = pair[0].what {
+                assert_eq!(until, pair[0].at.plus_us(30 * SECOND_US));
+                assert!(pair[1].at >= until);
+                stalls += 1;
+            }
+        }
+        assert!(stalls > 2);
+        assert_ne!(minutes(&trades(frames(&all))), played(&market));
+    }
+
+    #[test]
+    fn torn_frames_and_garbage() {
+        let market = short();
+        let whole = line(&market, "", 1);
+        let torn = line(&market, "half=0.2", 1);
+        assert_eq!(torn.len(), whole.len());
+        let changed = whole.iter().zip(&torn).filter(|(a, b)| a != b).count();
+        let is_part = |(a, b): (&&Bytes, &&Bytes)| a.starts_with(b);
+        assert!(frames(&whole).iter().zip(&frames(&torn)).all(is_part));
+        assert!((10..whole.len() / 2).contains(&changed), "{changed}");
+        assert!(frames(&torn).iter().any(|bytes| !is_whole(bytes)));
+        let garbage = line(&market, "garbage=0.2", 1);
+        let mut rest = garbage.clone();
+        rest.retain(|it| whole.contains(it));
+        assert_eq!(rest, whole, "every frame is there besides");
+        assert!(garbage.len() > whole.len() + 10);
+    }
+
+    #[test]
+    fn a_line_that_is_cut_comes_back_and_loses_only_the_time_away() {
+        let market = short();
+        let is_cut = |what: &What| matches!(what, What::Disconnect { .. });
+        let all = line(&market, "disconnect=0.02", 1);
+        assert!(count(&all, is_cut) > 5);
+        assert_eq!(minutes(&trades(frames(&all))), played(&market), "no time, nothing lost");
+        let codes = |code: Option<u16>| {
+            count(&all, |what| matches!(what, What::Disconnect { code: it, .. } if *it == code))
+        };
+        assert!(codes(None) > 0 && codes(None) < count(&all, is_cut), "with a word and without");
+        assert_eq!(codes(Some(1000)), 0, "1000 would be the end");
+
+        let all = line(&market, "disconnect=20s@0.01", 1);
+        let mut cuts = 0;
+        for (place, pair) in all.windows(2).enumerate() {
+            let What::Disconnect { resume, .. } = pair[0].what else { continue };
+            assert_eq!(resume, pair[0].at.plus_us(20 * SECOND_US));
+            assert_eq!((pair[1].at, &pair[1].what), (resume, &What::Connected));
+            let kinds = all[place + 2..place + 4].iter().filter_map(|it| match &it.what {
+                What::Frame(bytes) => Some(decoded(bytes).r#type()),
+                _ => None,
+            });
+            // The new line may be cut at once as well.
+            assert!(
+                [Type::MarketInfo, Type::InitialFeed].into_iter().zip(kinds).all(|(a, b)| a == b)
+            );
+            cuts += 1;
+        }
+        assert!(cuts > 2);
+        assert_ne!(minutes(&trades(frames(&all))), played(&market));
+    }
+
+    #[test]
+    fn refusals_are_tried_again() {
+        let market = short();
+        for (faults, status) in [("401=0.8", 401), ("429=0.8", 429)] {
+            let all = line(&market, faults, 4);
+            let refused = all.iter().take_while(|it| it.what == What::Refused(status)).count();
+            assert!(refused > 0, "{faults}");
+            assert_eq!(all[refused].what, What::Connected);
+            let waited = refused as i64 * TRY_AGAIN_US;
+            assert_eq!(all[refused].at, market.start().plus_us(waited));
+        }
+    }
+
+    #[test]
+    fn keys_are_missing_in_snapshots_only() {
+        let market = short();
+        let mut seen = [0; 3];
+        for seed in 0..30 {
+            let all = line(&market, "missing=0.5", seed);
+            let all = frames(&all);
+            seen[decoded(all[1]).feeds.len()] += 1;
+            assert_eq!(minutes(&trades(all)), played(&market));
+        }
+        assert!(seen.iter().all(|count| *count > 2), "{seen:?}");
+    }
+
+    #[test]
+    fn a_clock_is_wrong_for_a_minute() {
+        let market = short();
+        let all = line(&market, "skew=1h@0.005", 1);
+        let off: Vec<i64> = all[1..]
+            .iter()
+            .zip(frames(&all))
+            .map(|(it, bytes)| decoded(bytes).current_ts - it.at.0 / 1_000)
+            .collect();
+        let wrong = off.iter().filter(|off| **off != 0).count();
+        assert!((3..off.len() - 50).contains(&wrong), "{wrong}");
+        assert!(off.iter().all(|off| off.abs() <= 3_600_000));
+        assert!(off.iter().any(|off| *off > 0) && off.iter().any(|off| *off < 0));
+        assert_eq!(minutes(&trades(frames(&all))), played(&market), "trades keep their time");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        // Whatever arrives late, twice, besides rubbish or over several lines: nothing is lost.
+        #[test]
+        fn harmless_faults_lose_nothing(seed: u64) {
+            let market = short();
+            let faults = "dup=0.1,reorder=5s,delay=60s@0.05,garbage=0.05,disconnect=0.01,429=0.1";
+            let all = line(&market, faults, seed);
+            prop_assert_eq!(minutes(&trades(frames(&all))), played(&market));
+        }
+    }
+}

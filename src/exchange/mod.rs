@@ -15,6 +15,8 @@
 pub mod candles;
 mod connection;
 pub mod faults;
+#[cfg(test)]
+mod fixture;
 pub mod frames;
 pub mod line;
 pub mod market;

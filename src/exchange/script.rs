@@ -3,6 +3,7 @@
 //! from a hash of the key and the minute.
 
 use crate::domain::fact::Bar;
+use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Price, Qty};
 use crate::domain::time::{MINUTE_US, Timestamp};
 
@@ -59,13 +60,13 @@ pub fn trades(bar: &Bar, seed: u64, before: Qty) -> Vec<Trade> {
 
 /// What trades say of a minute. The oracle of the feed: no order of the trades is relied upon.
 /// `before` is the day's volume before the minute. `None` without a trade.
-pub fn fold(trades: &[Trade], like: &Bar, before: Qty) -> Option<Bar> {
+pub fn fold(trades: &[Trade], instrument: InstrumentId, before: Qty) -> Option<Bar> {
     let first = trades.iter().min_by_key(|trade| trade.time)?;
     let last = trades.iter().max_by_key(|trade| trade.time)?;
     let prices = trades.iter().map(|trade| trade.price);
     let volume = trades.iter().map(|trade| trade.day_volume).max()?;
     Some(Bar {
-        instrument: like.instrument,
+        instrument,
         open_time: first.time.floor_to(MINUTE_US),
         open: first.price,
         high: prices.clone().max()?,
@@ -150,7 +151,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::instrument::InstrumentId;
 
     fn bar(minute: i64, prices: [i64; 4], volume: i64) -> Bar {
         let (high, low) = (*prices.iter().max().unwrap(), *prices.iter().min().unwrap());
@@ -202,13 +202,13 @@ mod tests {
             }
             let turn = order as usize % told.len();
             told.rotate_left(turn);
-            prop_assert_eq!(fold(&told, &bar, Qty(before)), Some(bar));
+            prop_assert_eq!(fold(&told, bar.instrument, Qty(before)), Some(bar));
         }
     }
 
     #[test]
     fn without_a_trade_there_is_no_minute() {
-        assert_eq!(fold(&[], &bar(0, [1; 4], 0), Qty(0)), None);
+        assert_eq!(fold(&[], InstrumentId(3), Qty(0)), None);
     }
 
     #[test]
