@@ -8,6 +8,7 @@
 //! - [`shield`] a wall between a decoder that may panic and the program
 //! - [`store`] the history: one Parquet file per symbol and month
 //! - [`synthetic`] made-up history, the same bits on every machine
+//! - [`upstox`] the broker's market data: between the network and plain values
 
 pub mod columns;
 pub mod import;
@@ -17,3 +18,4 @@ pub mod sequencer;
 pub mod shield;
 pub mod store;
 pub mod synthetic;
+pub mod upstox;

@@ -10,6 +10,7 @@ mod cli_live;
 mod cli_refusals;
 mod cli_replay;
 mod cli_trials;
+mod codegen;
 mod core_stories;
 mod desk;
 mod forge;
