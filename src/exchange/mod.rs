@@ -24,4 +24,6 @@ pub mod pace;
 mod routes;
 pub mod script;
 pub mod server;
+#[cfg(test)]
+mod tests;
 pub mod ticker;
