@@ -405,7 +405,9 @@ fn it_closes_politely_and_gives_its_port_back() {
     run(async {
         let mut client = Client::connect(&serving).await;
         client.frame().await.unwrap();
-        serving.stop();
+        // It waits for the client's answer, which takes the client.
+        let closing = std::thread::spawn(|| serving.stop());
         assert_eq!(client.all().await.1, Some(1001));
+        closing.join().unwrap();
     });
 }
