@@ -362,7 +362,7 @@ mod tests {
             ask(TATA, "minutes", "1", "2024-10-02", "2024-09-01"),
             ask(TATA, "minutes", "30", "2024-10-02", "2024-07-01"),
         ];
-        insta::assert_snapshot!(lines.join(" "), @"");
+        insta::assert_snapshot!(lines.join(" "), @"UDAPI1021 UDAPI100011 UDAPI1146 UDAPI1147 UDAPI1147 UDAPI1147 UDAPI1147 UDAPI1022 UDAPI1015 UDAPI1148 UDAPI1148");
         let fits = historical(&market, now, query("1"), "2024-10-01", Some("2024-09-01"));
         assert!(fits.is_ok(), "a month and not a day more");
     }

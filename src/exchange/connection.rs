@@ -334,8 +334,9 @@ impl Connection {
     /// From now on what is wanted now is told.
     async fn change(&mut self, fresh: &[usize]) -> Go {
         let at = match self.shared.speed {
-            // Everything that was sent is told; nothing later is.
-            Speed::Max => self.last.plus_us(1),
+            // Everything before that was sent. A trade of this very time may be told twice, which
+            // is better than never.
+            Speed::Max => self.last,
             Speed::Times(_) => self.shared.now(),
         };
         let (tape, ahead) = self.tape.frames();

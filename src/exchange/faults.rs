@@ -261,6 +261,19 @@ mod tests {
             "drop=0.1,drop=0.2",
             "skew=1y@0.1",
         ];
-        insta::assert_snapshot!(lines.map(wrong).join("\n"), @"");
+        insta::assert_snapshot!(lines.map(wrong).join("\n"), @r"
+        'dorp=0.1' is no fault: the faults are drop, dup, reorder, delay, stall, half, garbage, disconnect, 401, 429, missing, skew
+        'drop' is no fault: it must be like drop=0.01, a chance from 0 to 1
+        'drop=1.5' is no fault: it must be like drop=0.01, a chance from 0 to 1
+        'drop=-1' is no fault: it must be like drop=0.01, a chance from 0 to 1
+        'drop=1e-3' is no fault: it must be like drop=0.01, a chance from 0 to 1
+        'stall=30s' is no fault: it must be like stall=1h@0.01, at most 1h and a chance from 0 to 1
+        'reorder=0.5' is no fault: it must be like reorder=1m or reorder=1m@0.01, at most 1m and a chance from 0 to 1
+        'delay=3m' is no fault: it must be like delay=2m or delay=2m@0.01, at most 2m and a chance from 0 to 1
+        'delay=0s' is no fault: it must be like delay=2m or delay=2m@0.01, at most 2m and a chance from 0 to 1
+        'disconnect=9h@0.1' is no fault: it must be like disconnect=0.01 or disconnect=8h@0.01, at most 8h and a chance from 0 to 1
+        'drop=0.2' is no fault: it is there twice
+        'skew=1y@0.1' is no fault: it must be like skew=1h@0.01, at most 1h and a chance from 0 to 1
+        ");
     }
 }

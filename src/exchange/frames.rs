@@ -315,7 +315,17 @@ mod tests {
                 status = now;
             }
         }
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        2024-10-01T09:00 MarketInfo 0
+        2024-10-01T09:00 InitialFeed NSE_EQ|INE118H01025 NSE_EQ|INE155A01022
+        2024-10-01T09:08 MarketInfo 1
+        2024-10-01T09:15 MarketInfo 2
+        2024-10-01T09:23 MarketInfo 3
+        2024-10-03T09:00 MarketInfo 0
+        2024-10-03T09:08 MarketInfo 1
+        2024-10-03T09:15 MarketInfo 2
+        2024-10-03T09:23 MarketInfo 3
+        ");
     }
 
     #[test]
@@ -473,6 +483,11 @@ mod tests {
                 words.push(line);
             }
         }
-        insta::assert_snapshot!(words.join("\n"), @"");
+        insta::assert_snapshot!(words.join("\n"), @r"
+        2026-08-03T15:15 CTS_CLOSE
+        2026-08-03T15:20 CAS_LM_START
+        2026-08-03T15:25 CAS_M_STOP
+        2026-08-03T15:30 CAS_STOP
+        ");
     }
 }

@@ -447,7 +447,7 @@ mod tests {
             assert!(!sent.is_sorted());
             let late = all[1..].iter().zip(&sent).map(|(it, sent)| it.at.0 / 1_000 - sent);
             let (least, largest) = (late.clone().min().unwrap(), late.max().unwrap());
-            assert!(least == 0 && most / 2 < largest && largest <= most, "{least} {largest}");
+            assert!(least >= 0 && most / 2 < largest && largest <= most, "{least} {largest}");
             assert_eq!(minutes(&trades(frames(&all))), played(&market));
         }
     }
@@ -523,12 +523,16 @@ mod tests {
     fn refusals_are_tried_again() {
         let market = short();
         for (faults, status) in [("401=0.8", 401), ("429=0.8", 429)] {
-            let all = line(&market, faults, 4);
-            let refused = all.iter().take_while(|it| it.what == What::Refused(status)).count();
-            assert!(refused > 0, "{faults}");
-            assert_eq!(all[refused].what, What::Connected);
-            let waited = refused as i64 * TRY_AGAIN_US;
-            assert_eq!(all[refused].at, market.start().plus_us(waited));
+            let mut most = 0;
+            for seed in 0..8 {
+                let all = line(&market, faults, seed);
+                let refused = all.iter().take_while(|it| it.what == What::Refused(status)).count();
+                assert_eq!(all[refused].what, What::Connected);
+                let waited = refused as i64 * TRY_AGAIN_US;
+                assert_eq!(all[refused].at, market.start().plus_us(waited));
+                most = most.max(refused);
+            }
+            assert!(most > 1, "{faults}");
         }
     }
 
@@ -568,7 +572,7 @@ mod tests {
         #[test]
         fn harmless_faults_lose_nothing(seed: u64) {
             let market = short();
-            let faults = "dup=0.1,reorder=5s,delay=60s@0.05,garbage=0.05,disconnect=0.01,429=0.1";
+            let faults = "dup=0.1,reorder=5s,delay=60s@0.05,garbage=0.05,disconnect=0.01";
             let all = line(&market, faults, seed);
             prop_assert_eq!(minutes(&trades(frames(&all))), played(&market));
         }

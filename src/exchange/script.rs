@@ -219,7 +219,13 @@ mod tests {
             .iter()
             .map(|t| format!("{} {} x{} {}", t.time, t.price, t.quantity, t.day_volume))
             .collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        2024-10-01T09:16 10.00 x173 1173
+        2024-10-01T09:16:00.170000 9.90 x132 1305
+        2024-10-01T09:16:30.253000 10.00 x115 1420
+        2024-10-01T09:16:43.951000 10.10 x110 1530
+        2024-10-01T09:16:59.286000 10.05 x170 1700
+        ");
     }
 
     #[test]

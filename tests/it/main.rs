@@ -5,6 +5,7 @@ mod archive;
 mod cli_align;
 mod cli_check;
 mod cli_difference;
+mod cli_feed;
 mod cli_import;
 mod cli_live;
 mod cli_refusals;
