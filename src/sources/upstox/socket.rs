@@ -312,14 +312,18 @@ fn down(error: &tungstenite::Error) -> Down {
             401 => Down::Unauthorized("401 from the feed".to_owned()),
             status => Down::Refused { status, why: "from the feed".to_owned() },
         },
-        Error::Io(error) => Down::Broken(words(&io_words(error))),
+        Error::Io(error) => broke(&io_words(error)),
         Error::Tls(_) | Error::Url(_) | Error::HttpFormat(_) => {
             Down::Broken("the feed's address cannot be used".to_owned())
         }
-        Error::Capacity(error) => Down::Broken(words(&error.to_string())),
-        Error::Protocol(error) => Down::Broken(words(&error.to_string())),
+        Error::Capacity(error) => broke(&error.to_string()),
+        Error::Protocol(error) => broke(&error.to_string()),
         _ => Down::Broken("the feed does not speak WebSocket".to_owned()),
     }
+}
+
+fn broke(why: &str) -> Down {
+    Down::Broken(format!("the connection to the feed broke: {}", words(why)))
 }
 
 /// The connection.
