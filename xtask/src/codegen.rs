@@ -1,5 +1,5 @@
-//! `cargo xtask codegen`: writes the Rust of the feed's messages anew from `feed_v3.proto`. How that
-//! is done is for the test that compares them to say; so that writes.
+//! `cargo xtask codegen`: writes the Rust of the feed's messages anew from `feed_v3.proto`. How
+//! that is done is for the test that compares them to say; so that writes.
 
 use std::env;
 

@@ -1,6 +1,7 @@
-//! Minutes from the broker's archive, out of JSON. A reply comes newest or oldest first, with prints
-//! from outside the session and, since the closing auction, with copies of the last price: it is
-//! sorted and checked here, and what the caller's calendar does not have is left out and counted.
+//! Minutes from the broker's archive, out of JSON. A reply comes newest or oldest first, with
+//! prints from outside the session and, since there is a closing auction, with copies of the last
+//! price. It is sorted and checked here; what the caller's calendar does not have is left out and
+//! counted.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -111,16 +111,20 @@ mod tests {
         let mut guids = ["a", "b", "c"].into_iter().map(str::to_owned);
         let mut guid = || guids.next().unwrap();
         let mut requests = subscribe(Mode::Full, &keys, &mut guid);
-        requests.extend(change_mode(Mode::OptionGreeks, &keys[..1], &mut guid));
+        requests.extend(change_mode(Mode::Ltpc, &keys[..1], &mut guid));
         requests.extend(unsubscribe(&keys[..1], &mut guid));
+        let two = r#"["NSE_EQ|INE245A01021","NSE_INDEX|Nifty 50"]"#;
+        let one = r#"["NSE_EQ|INE245A01021"]"#;
         let want = [
-            r#"{"guid":"a","method":"sub","data":{"mode":"full","instrumentKeys":["NSE_EQ|INE245A01021","NSE_INDEX|Nifty 50"]}}"#,
-            r#"{"guid":"b","method":"change_mode","data":{"mode":"option_greeks","instrumentKeys":["NSE_EQ|INE245A01021"]}}"#,
-            r#"{"guid":"c","method":"unsub","data":{"instrumentKeys":["NSE_EQ|INE245A01021"]}}"#,
+            format!(r#""a","method":"sub","data":{{"mode":"full","instrumentKeys":{two}"#),
+            format!(r#""b","method":"change_mode","data":{{"mode":"ltpc","instrumentKeys":{one}"#),
+            format!(r#""c","method":"unsub","data":{{"instrumentKeys":{one}"#),
         ];
+        let want = want.map(|inside| format!(r#"{{"guid":{inside}}}}}"#));
         assert_eq!(text(&requests), want);
         let mode = |mode| serde_json::to_string(&mode).unwrap();
-        assert_eq!([mode(Mode::Ltpc), mode(Mode::FullD30)], [r#""ltpc""#, r#""full_d30""#]);
+        let others = [mode(Mode::OptionGreeks), mode(Mode::FullD30)];
+        assert_eq!(others, [r#""option_greeks""#, r#""full_d30""#]);
     }
 
     #[test]

@@ -30,9 +30,6 @@ pub enum RestError {
     /// There is no token to call with.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The address is not one to call.
-    #[error(transparent)]
-    Endpoint(#[from] EndpointError),
     /// 401. A new token is needed; asking again is of no use.
     #[error("the broker does not accept the token ({complaint}); put a new one in its place")]
     Unauthorized {

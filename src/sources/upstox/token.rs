@@ -46,8 +46,8 @@ pub enum TokenError {
     },
     /// Others could read the file.
     #[error(
-        "{}: others can read the token (mode {mode:03o}); run `chmod 600` on the file, and if other \
-         people use this machine, have a new token made",
+        "{}: others can read the token (mode {mode:03o}); run `chmod 600` on the file, and if \
+         other people use this machine, have a new token made",
         path.display()
     )]
     Exposed {

@@ -34,7 +34,7 @@ pub struct Minute {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum Absurd {
     /// Not a price.
-    #[error("{what} {rupees} is no price; prices are above 0 and at most {PRICE_MAX} rupees")]
+    #[error("{what} {rupees:?} is no price; prices are above 0 and at most {PRICE_MAX} rupees")]
     Price {
         /// Which price.
         what: &'static str,

@@ -82,7 +82,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 /// A connection that was accepted, with TLS taken off.
 pub type Stream = Box<dyn Wire>;
-type Script = Pin<Box<dyn Future<Output = ()>>>;
+type Script = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A server for some connections, one after the other.
 pub struct Server {
