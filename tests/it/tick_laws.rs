@@ -152,8 +152,7 @@ impl Broken<'_> {
         self.outages.iter().find(|outage| {
             let from = self.first.plus_minutes(outage.from);
             let to = from.plus_minutes(outage.minutes);
-            InstrumentId(outage.instrument) == bar.instrument
-                && (from..to).contains(&bar.open_time)
+            InstrumentId(outage.instrument) == bar.instrument && (from..to).contains(&bar.open_time)
         })
     }
 
