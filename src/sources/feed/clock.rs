@@ -31,8 +31,9 @@ pub struct MarketClock {
     time: Timestamp,
     /// When that was, by the steady clock.
     at_us: i64,
-    /// Whether a message has set it.
+    /// Whether a message has set it, and whether the first may set it to anything.
     is_set: bool,
+    trusts_first: bool,
 }
 
 /// What a message's time is worth.
@@ -50,8 +51,8 @@ pub enum Belief {
 
 impl MarketClock {
     /// A clock that shows `time` at `at_us` of the steady clock, until a message comes.
-    pub fn new(pace: Pace, time: Timestamp, at_us: i64) -> MarketClock {
-        MarketClock { pace, time, at_us, is_set: false }
+    pub fn new(pace: Pace, trusts_first: bool, time: Timestamp, at_us: i64) -> MarketClock {
+        MarketClock { pace, time, at_us, is_set: false, trusts_first }
     }
 
     /// Market time at `at_us` of the steady clock.
@@ -74,12 +75,13 @@ impl MarketClock {
     ) -> Belief {
         let expected = self.now(at_us);
         let off = sent.0 - expected.0;
-        let is_fresh = trade.is_some_and(|trade| (-FRESH_US..=FRESH_US).contains(&(sent.0 - trade.0)));
+        let is_fresh =
+            trade.is_some_and(|trade| (-FRESH_US..=FRESH_US).contains(&(sent.0 - trade.0)));
         let is_usual = match self.pace {
             Pace::ByFrames => off <= AHEAD_US || self.is_next_day(sent, hours),
             Pace::Times(times) => off.abs() <= OFF_US * i64::from(times.max(1)),
         };
-        let is_first = !self.is_set && (off.abs() <= FIRST_OFF_US || self.pace == Pace::ByFrames);
+        let is_first = !self.is_set && (off.abs() <= FIRST_OFF_US || self.trusts_first);
         if !(is_usual || is_fresh || is_first) {
             return if off < 0 { Belief::Behind } else { Belief::Doubted(off) };
         }
@@ -109,7 +111,7 @@ mod tests {
     #[test]
     fn a_real_market_goes_on_by_itself_and_odd_times_do_not_move_it() {
         let hours = Hours::new(&samples::run());
-        let mut clock = MarketClock::new(Pace::Times(1), at("09:59:30"), 0);
+        let mut clock = MarketClock::new(Pace::Times(1), false, at("09:59:30"), 0);
         let second = SECOND_US;
         assert_eq!(clock.hear(at("10:00"), None, 0, &hours), Belief::Jumped(30 * second));
         assert_eq!(clock.now(2 * second), at("10:00:02"));
@@ -126,7 +128,7 @@ mod tests {
     #[test]
     fn a_played_market_moves_by_its_messages_and_skips_the_night() {
         let hours = Hours::new(&samples::run());
-        let mut clock = MarketClock::new(Pace::ByFrames, at("09:00"), 0);
+        let mut clock = MarketClock::new(Pace::ByFrames, true, at("09:00"), 0);
         assert_eq!(clock.hear(at("09:15"), None, 0, &hours), Belief::Taken);
         assert_eq!(clock.hear(at("09:16"), None, 0, &hours), Belief::Taken);
         assert!(matches!(clock.hear(at("10:16"), None, 0, &hours), Belief::Doubted(_)));

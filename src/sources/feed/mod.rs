@@ -47,6 +47,9 @@ pub struct Settings {
     pub pace: Pace,
     /// How much later than its time a trade may be heard, in milliseconds, without being late.
     pub lateness_ms: u32,
+    /// Whether the first message sets the clock, however far it is off: a stand-in exchange has its
+    /// own time.
+    pub trusts_first: bool,
     /// Whether the feed tells each trade, so that one that was left out is a gap. The broker's feed
     /// leaves out many; a stand-in exchange tells each.
     pub tells_each_trade: bool,
@@ -133,7 +136,7 @@ impl Feed {
             places: keys.iter().cloned().zip(0..).collect(),
             lanes: keys.iter().map(|_| Lane::new(since)).collect(),
             keys,
-            clock: MarketClock::new(settings.pace, time, at_us),
+            clock: MarketClock::new(settings.pace, settings.trusts_first, time, at_us),
             link: Link::new(settings.seed),
             archive: Archive::new(i64::from(settings.archive_delay_ms) * 1_000, ARCHIVE_AGAIN_US),
             watermark: hours.mark(time).filter(|mark| *mark <= since).unwrap_or(since),
@@ -483,7 +486,9 @@ impl Feed {
         let now = self.clock.now(now_us);
         // While the feed speaks, its own word is the time; else nothing would close the minutes.
         let heard = match self.link.is_up() && self.hours.is_any_open(now) {
-            true if self.settings.pace != Pace::ByFrames => self.data_time.max(self.frame_floor(now)),
+            true if self.settings.pace != Pace::ByFrames => {
+                self.data_time.max(self.frame_floor(now))
+            }
             _ => now,
         };
         let lateness_us = i64::from(self.settings.lateness_ms) * 1_000;
