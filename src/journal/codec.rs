@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::domain::event::{Event, Input, Output, RunStarted};
-use crate::domain::fact::{Bar, Defect, Indicators, Signal, Tick};
+use crate::domain::fact::{Bar, Defect, Gap, Indicators, Signal, Tick};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Price, Qty};
 use crate::domain::time::Timestamp;
@@ -80,6 +80,12 @@ pub enum CodecError {
     /// No market printed that.
     #[error("a bar or tick that cannot be: {0}")]
     Defect(Defect),
+    /// A gap that ends before it begins.
+    #[error("a gap without any time in it")]
+    NoGap,
+    /// A detail that would not fit into one line.
+    #[error("a notice's detail that is not one line without blanks around it")]
+    NoLine,
     /// A double is infinite, or NaN where none is allowed, or an odd NaN.
     #[error("{0} is not a finite number")]
     NotFinite(&'static str),
@@ -194,6 +200,9 @@ pub fn encode_input(input: &Input, out: &mut Buffer) -> Result<(), CodecError> {
         Input::RunStarted(run) => encode_run_started(run, out),
         Input::Tick(tick) => encode_tick(tick, out),
         Input::Command(command) => encode_seldom(command, out),
+        Input::Backfill(minute) => check_bar(&minute.bar).and_then(|()| encode_seldom(minute, out)),
+        Input::Gap(gap) => check_gap(gap).and_then(|()| encode_seldom(gap, out)),
+        Input::Notice(notice) => check_detail(&notice.detail).and_then(|()| put(&**notice, out)),
         Input::RunEnded(end) => encode_seldom(end, out),
     }
 }
@@ -226,7 +235,7 @@ pub fn encode_run_started(run: &RunStarted, out: &mut Buffer) -> Result<(), Code
 pub fn encode_output(output: &Output, out: &mut Buffer) -> Result<(), CodecError> {
     match output {
         Output::Bar1m(bar) => put_fixed(bar, out),
-        Output::Bar15m(bar) => put_fixed(bar, out),
+        Output::Bar15m(bar) | Output::BarRevised(bar) => put_fixed(bar, out),
         Output::Indicators(row) => check_indicators(row).and_then(|()| put_fixed(row, out)),
         Output::Signal(signal) => check_signal(signal).and_then(|()| put(&**signal, out)),
         Output::Order(order) => put_fixed(order, out),
@@ -246,6 +255,9 @@ pub const fn input_kind(input: &Input) -> Kind {
         Input::Tick(_) => Kind::Tick,
         Input::Watermark(_) => Kind::Watermark,
         Input::Command(_) => Kind::Command,
+        Input::Backfill(_) => Kind::Backfill,
+        Input::Gap(_) => Kind::Gap,
+        Input::Notice(_) => Kind::Notice,
         Input::RunEnded(_) => Kind::RunEnded,
     }
 }
@@ -255,6 +267,7 @@ pub const fn output_kind(output: &Output) -> Kind {
     match output {
         Output::Bar1m(_) => Kind::Bar1m,
         Output::Bar15m(_) => Kind::Bar15m,
+        Output::BarRevised(_) => Kind::BarRevised,
         Output::Indicators(_) => Kind::Indicators,
         Output::Signal(_) => Kind::Signal,
         Output::Order(_) => Kind::Order,
@@ -289,9 +302,13 @@ fn decode_by_fields(kind: Kind, payload: &[u8], scratch: &mut Buffer) -> Result<
         Kind::Tick => Event::Input(Input::Tick(get(payload)?)),
         Kind::Watermark => Event::Input(Input::Watermark(get(payload)?)),
         Kind::Command => Event::Input(Input::Command(get(payload)?)),
+        Kind::Backfill => Event::Input(Input::Backfill(get(payload)?)),
+        Kind::Gap => Event::Input(Input::Gap(get(payload)?)),
+        Kind::Notice => Event::Input(Input::Notice(Box::new(get(payload)?))),
         Kind::RunEnded => Event::Input(Input::RunEnded(get(payload)?)),
         Kind::Bar1m => Event::Output(Output::Bar1m(get(payload)?)),
         Kind::Bar15m => Event::Output(Output::Bar15m(get(payload)?)),
+        Kind::BarRevised => Event::Output(Output::BarRevised(get(payload)?)),
         Kind::Indicators => Event::Output(Output::Indicators(get(payload)?)),
         Kind::Signal => Event::Output(Output::Signal(Box::new(get(payload)?))),
         Kind::Order => Event::Output(Output::Order(get(payload)?)),
@@ -347,6 +364,16 @@ fn check_bar(bar: &Bar) -> Result<(), CodecError> {
 
 fn check_tick(tick: &Tick) -> Result<(), CodecError> {
     tick.defect().map_or(Ok(()), |defect| Err(CodecError::Defect(defect)))
+}
+
+fn check_gap(gap: &Gap) -> Result<(), CodecError> {
+    if gap.from < gap.to { Ok(()) } else { Err(CodecError::NoGap) }
+}
+
+/// A detail is the rest of a line of tape.
+fn check_detail(detail: &str) -> Result<(), CodecError> {
+    let is_line = detail.trim() == detail && !detail.contains(char::is_control);
+    if is_line { Ok(()) } else { Err(CodecError::NoLine) }
 }
 
 /// An indicator that is not known yet is NaN, and always the same NaN.
@@ -421,31 +448,39 @@ mod tests {
         }
         assert_eq!(golden.len(), REGISTRY.len());
         let lines: Vec<String> = golden.into_values().collect();
-        insta::assert_snapshot!(lines.join("\n"), @r"
+        insta::assert_snapshot!(lines.join("\n"), @"
         run-started 1
         010000000e000000000000006c6f636b7374657020302e312e300d00000000000000706978697479
         41495f6d657461010f0000000500000000000000000000400000000000003940320000000c000000
         404b4c00000000000500000001010000001e0000000f00000003000000006400000000ca9a3b0000
-        000080f0fa0200000000a08601000000000003000000000000006e73650100000000000000310100
-        0000000000001d4e0000400d03000000000088130000000000000000000000000000c40900000000
-        0000290100000000000001000000000000000a000000000000002c01000000000000000000000000
-        000040771b0000000000010100da79645a230600010000000000000013000000000000004e53455f
-        45517c494e453135354130313032320c00000000000000494e453135354130313032320100000000
-        0000000b4d0000000a00000000000000544154414d4f544f52530b0000000000000054617461204d
-        6f746f7273f40100000000000001000000010600000000000000323032342e310100000000000000
-        1d4e000001010000000000000000874f256223060000486a6267230600010000000000000000874f
-        2562230600005fc52c67230600010000000000000013000000000000004e53455f45517c494e4531
-        3138483031303235010000000000000000423ec66223060000486a62672306000100000000000000
-        1100000000000000612f323032342d31302e70617271756574040000000000000030306666
+        000080f0fa0200000000a08601000000000000a0724e1809000003000000000000006e7365010000
+        00000000003101000000000000001d4e0000400d0300000000008813000000000000000000000000
+        0000c409000000000000290100000000000001000000000000000a000000000000002c0100000000
+        0000000000000000000040771b0000000000010100da79645a230600010000000000000013000000
+        000000004e53455f45517c494e453135354130313032320c00000000000000494e45313535413031
+        30323201000000000000000b4d0000000a00000000000000544154414d4f544f52530b0000000000
+        000054617461204d6f746f7273f40100000000000001000000010600000000000000323032342e31
+        01000000000000001d4e000001010000000000000000874f256223060000486a6267230600010000
+        000000000000874f2562230600005fc52c67230600010000000000000013000000000000004e5345
+        5f45517c494e45313138483031303235010000000000000000423ec66223060000486a6267230600
+        01000000000000001100000000000000612f323032342d31302e7061727175657404000000000000
+        0030306666
         bar 1
         000000874f256223060068b2940000000000c0cd940000000000c8a2940000000000f0c594000000
         0000a647000000000000
         tick 1
-        0000c056ba25622306005cb49400000000001900000000000000
+        0000c056ba25622306005cb49400000000001900000000000000a647000000000000
         watermark 1
         0070f45a62230600
         command 1
         00c9d1c96223060003
+        backfill 1
+        000000874f256223060068b2940000000000c0cd940000000000c8a2940000000000f0c594000000
+        0000a64700000000000002
+        gap 1
+        0000002078e06223060000016ee662230600
+        notice 1
+        c0015de162230600030010000000000000006e6f7468696e6720666f722031352073
         run-ended 1
         00486a626723060001
         bar-1m 1
@@ -475,6 +510,9 @@ mod tests {
         00df0163652306000a70e804fdffffffff
         session-ended 1
         1d4e0000bc29edffffffffff44c50d0000000000782e7a3b00000000
+        bar-15m-revised 1
+        000000874f25622306000070f45a6223060068b2940000000000c0cd940000000000c8a294000000
+        0000f0c5940000000000a6470000000000000e0000000f000000
         ");
     }
 
@@ -496,7 +534,8 @@ mod tests {
 
     #[test]
     fn lengths_in_a_payload_are_not_believed() {
-        let (kind, event) = samples().swap_remove(9);
+        let signal = |(kind, _): &(Kind, Event)| *kind == Kind::Signal;
+        let (kind, event) = samples().into_iter().find(signal).unwrap();
         let mut bytes = encode(&event).unwrap();
         let count = bytes.len() - 3 * 8 - 8;
         bytes[count..count + 8].copy_from_slice(&u64::MAX.to_le_bytes());

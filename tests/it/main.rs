@@ -22,5 +22,7 @@ mod readme;
 mod reference;
 mod reference_live;
 mod resume;
+mod tick_laws;
+mod tick_stories;
 mod verify;
 mod world;

@@ -163,16 +163,16 @@ mod tests {
         ];
         let (out, notes, exit) = printed(&CatArgs { kind: short.into(), ..args(dir.path()) });
         assert_eq!((notes.as_str(), exit), ("", Exit::Same));
-        insta::assert_snapshot!(out, @r"
+        insta::assert_snapshot!(out, @"
         1         bar NSE_EQ|INE155A01022 2024-10-01T09:15 974.50 975.20 974.10 975.00 18342
         1.6<5     rejection NSE_EQ|INE155A01022 2024-10-01T15:10 entry-cutoff
         1.8<7     position NSE_EQ|INE155A01022 -102 cost=-99444.90 realized=0.00 cash=199399.7766
         1.9<8     halt 2024-10-01T13:07 daily-loss day_profit=-5001.00
         1.10<9    session-ended 2024-10-01 gross=-123.45 fees=90.2468 equity=99786.3032
-        2         tick NSE_EQ|INE155A01022 2024-10-01T09:15:07 974.55 25
+        2         tick NSE_EQ|INE155A01022 2024-10-01T09:15:07 974.55 25 day_volume=18342
         3         watermark 2024-10-01T09:30
         4         command 2024-10-01T10:01 flatten
-        5         run-ended 2024-10-01T15:30 completed
+        8         run-ended 2024-10-01T15:30 completed
         ");
     }
 
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(addresses(CatArgs { from: 2, to: 3, ..all.clone() }), "2 3");
         assert_eq!(addresses(CatArgs { limit: 2, ..all.clone() }), "0 1");
         let symbol = Some("tatamotors".to_string());
-        assert_eq!(addresses(CatArgs { symbol, from: 2, ..all.clone() }), "2");
+        assert_eq!(addresses(CatArgs { symbol, from: 2, ..all.clone() }), "2 5 6");
         let key = Some("NSE_EQ|INE155A01022".to_string());
         assert_eq!(addresses(CatArgs { symbol: key, to: 1, limit: 2, ..all.clone() }), "1 1.1<0");
         assert_eq!(printed(&CatArgs { from: 9, ..all }).2, Exit::Nothing);
@@ -221,10 +221,10 @@ mod tests {
     fn an_early_end_is_noted_but_is_no_failure() {
         let dir = journal(false);
         let (out, notes, exit) = printed(&args(dir.path()));
-        assert_eq!((out.lines().count(), exit), (15, Exit::Same));
+        assert_eq!((out.lines().count(), exit), (19, Exit::Same));
         assert_eq!(
             notes,
-            "note: the journal ends early, after 5 inputs; 0 bytes after its last commit are no \
+            "note: the journal ends early, after 8 inputs; 0 bytes after its last commit are no \
              event\n"
         );
     }
