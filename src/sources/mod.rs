@@ -1,6 +1,7 @@
 //! The world in. Everything that can fail fails here, at the door, before an event exists.
 //!
 //! - [`columns`] minute bars of one instrument, column by column
+//! - [`feed`] what a live feed means, without the network
 //! - [`import`] other people's CSV and Parquet files into the store
 //! - [`inspect`] what is wrong or remarkable in a history
 //! - [`market`] the exchange as data: calendar, instruments, charges
@@ -11,6 +12,7 @@
 //! - [`upstox`] the broker's market data: between the network and plain values
 
 pub mod columns;
+pub mod feed;
 pub mod import;
 pub mod inspect;
 pub mod market;

@@ -234,7 +234,18 @@ mod tests {
         ];
         let candles = Candles::parse(&reply(&rows)).unwrap();
         assert_eq!(candles.minutes.len(), 2);
-        insta::assert_snapshot!(refused(&candles), @"");
+        insta::assert_snapshot!(refused(&candles), @r"
+        1: low 5.00 <= open 5.00, close 5.00 <= high 4.00 does not hold
+        2: open 0.0 is no price; prices are above 0 and at most 100000000.00 rupees
+        3: volume -1 is no number of shares; it is 0 to 1000000000000
+        4: `2026-08-24T09:19:00Z` is no time in India such as 2026-08-24T15:14:00+05:30
+        5: a minute begins at 2026-08-24T09:20:30, which is not a whole minute
+        6: not a row of time, open, high, low, close, volume and open interest
+        7: not a row of time, open, high, low, close, volume and open interest
+        8: not a row of time, open, high, low, close, volume and open interest
+        9: not a row of time, open, high, low, close, volume and open interest
+        10: not a row of time, open, high, low, close, volume and open interest
+        ");
     }
 
     #[test]
@@ -250,7 +261,11 @@ mod tests {
         let times: Vec<String> =
             candles.minutes.iter().map(|minute| minute.open_time.to_string()).collect();
         assert_eq!(times, ["2026-08-24T09:16", "2026-08-24T09:17"]);
-        insta::assert_snapshot!(refused(&candles), @"");
+        insta::assert_snapshot!(refused(&candles), @r"
+        2: the minute 2026-08-24T09:17 once more
+        3: rows of the minute 2026-08-24T09:18 contradict each other
+        4: rows of the minute 2026-08-24T09:18 contradict each other
+        ");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! - [`frame`] one message of the feed as plain values
 //! - [`message`] what is said to the feed, and its answers in words
 //! - [`proto`] the feed's messages, generated from `feed_v3.proto`
+//! - [`raw`] messages as they came, kept beside a journal
 //! - [`rest`] the REST interface: where the feed is, minutes of the archive
 //! - [`socket`] the connection to the feed, on a thread of its own
 //! - [`token`] the access token, which nothing shows
@@ -18,6 +19,7 @@ pub mod fetch;
 pub mod frame;
 pub mod message;
 pub mod proto;
+pub mod raw;
 pub mod rest;
 pub mod socket;
 pub mod token;

@@ -248,7 +248,7 @@ impl Out {
 }
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-type Opening = Pin<Box<dyn Future<Output = Result<Socket, Down>>>>;
+type Opening = Pin<Box<dyn Future<Output = Result<Box<Socket>, Down>>>>;
 
 /// Everything that a connection needs.
 struct Way {
@@ -277,7 +277,7 @@ impl Way {
                 .max_frame_size(Some(PIECE_MAX));
             let going = connect_async_tls_with_config(uri, Some(config), true, Some(connector));
             match timeout(OPEN_MAX, going).await {
-                Ok(Ok((socket, _))) => Ok(socket),
+                Ok(Ok((socket, _))) => Ok(Box::new(socket)),
                 Ok(Err(error)) => Err(down(&error)),
                 Err(_) => Err(Down::Broken("the feed did not answer in time".to_owned())),
             }
@@ -312,14 +312,18 @@ fn down(error: &tungstenite::Error) -> Down {
             401 => Down::Unauthorized("401 from the feed".to_owned()),
             status => Down::Refused { status, why: "from the feed".to_owned() },
         },
-        Error::Io(error) => Down::Broken(words(&io_words(error))),
+        Error::Io(error) => broke(&io_words(error)),
         Error::Tls(_) | Error::Url(_) | Error::HttpFormat(_) => {
             Down::Broken("the feed's address cannot be used".to_owned())
         }
-        Error::Capacity(error) => Down::Broken(words(&error.to_string())),
-        Error::Protocol(error) => Down::Broken(words(&error.to_string())),
+        Error::Capacity(error) => broke(&error.to_string()),
+        Error::Protocol(error) => broke(&error.to_string()),
         _ => Down::Broken("the feed does not speak WebSocket".to_owned()),
     }
+}
+
+fn broke(why: &str) -> Down {
+    Down::Broken(format!("the connection to the feed broke: {}", words(why)))
 }
 
 /// The connection.
@@ -331,7 +335,7 @@ enum Line {
 
 /// What comes from the connection.
 enum News {
-    Opened(Result<Socket, Down>),
+    Opened(Result<Box<Socket>, Down>),
     Heard(Option<tungstenite::Result<Message>>),
     Quiet,
 }
@@ -430,7 +434,7 @@ impl Net {
             News::Opened(Ok(socket)) => {
                 let mut quiet = interval(self.pace.ping);
                 quiet.reset();
-                self.line = Line::Open { socket: Box::new(socket), quiet };
+                self.line = Line::Open { socket, quiet };
                 return self.out.tell(Heard::Up).await;
             }
             News::Opened(Err(down)) => return self.after(Err(down)).await,

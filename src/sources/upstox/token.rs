@@ -18,6 +18,13 @@ const BYTES_MAX: usize = 8_192;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
+impl Token {
+    /// The token of a stand-in exchange. It opens nothing else.
+    pub fn of_stand_in(text: &str) -> Token {
+        Token(text.to_owned())
+    }
+}
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(..)")
@@ -31,6 +38,8 @@ pub enum TokenSource {
     File(PathBuf),
     /// An environment variable, in practice [`VARIABLE`].
     Variable(&'static str),
+    /// The token of a stand-in exchange inside this program.
+    StandIn(Token),
 }
 
 /// Why there is no token.
@@ -77,6 +86,7 @@ impl TokenSource {
     pub fn read(&self) -> Result<Token, TokenError> {
         match self {
             TokenSource::File(path) => read_file(path),
+            TokenSource::StandIn(token) => Ok(token.clone()),
             TokenSource::Variable(variable) => {
                 let text = env::var_os(variable).ok_or(TokenError::Unset { variable })?;
                 let text = OsString::into_string(text).map_err(|_| TokenError::Malformed {

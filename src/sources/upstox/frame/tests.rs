@@ -220,7 +220,16 @@ fn what_cannot_be_true_costs_nobody_else() {
     assert_eq!(alive[5..], sound);
     let refused: Vec<String> =
         frame.refused.iter().map(|it| format!("{}: {}", it.key, it.why)).collect();
-    insta::assert_snapshot!(refused.join("\n"), @"");
+    insta::assert_snapshot!(refused.join("\n"), @r"
+    : currentTs 7 ms is no time between 2000-01-01 and 2100-01-01
+    A: ltp NaN is no price; prices are above 0 and at most 100000000.00 rupees
+    B: ltp -365.1 is no price; prices are above 0 and at most 100000000.00 rupees
+    C: ltp 1e300 is no price; prices are above 0 and at most 100000000.00 rupees
+    D: ltt 0 ms is no time between 2000-01-01 and 2100-01-01
+    E: vtt -1 is no number of shares; it is 0 to 1000000000000
+    F: low 1.50 <= open 1.00, close 1.50 <= high 2.00 does not hold
+    H: is no instrument key
+    ");
 }
 
 #[test]

@@ -131,7 +131,16 @@ fn every_no_says_what_it_is() {
             shown(&error)
         })
         .collect();
-    insta::assert_snapshot!(errors.join("\n"), @"");
+    insta::assert_snapshot!(errors.join("\n"), @r"
+    the broker does not accept the token (UDAPI100050: Invalid token); put a new one in its place
+    the broker does not accept the token (UDAPI100050: Invalid token [token]); put a new one in its place
+    the broker was asked too often (UDAPI10005: Too Many Request Sent); ask again later
+    the broker answered 400 (UDAPI1148: Invalid date range)
+    the broker answered 403 (no reason given)
+    the broker answered 500 (no reason given)
+    the broker answered 302 (no reason given)
+    the broker answered 400 (no reason given)
+    ");
 }
 
 #[test]

@@ -246,7 +246,10 @@ fn what_hangs_up_or_talks_too_much_is_broken() {
         desk.connect();
         words.push(desk.down().to_string());
     }
-    insta::assert_snapshot!(words.join("\n"), @"");
+    insta::assert_snapshot!(words.join("\n"), @r"
+    the connection to the feed broke: Connection reset without closing handshake
+    the connection to the feed broke: Message too long: 1048577 > 1048576
+    ");
     assert_eq!((rest.join(), server.join()), (2, 2));
     desk.quit();
 }
@@ -366,14 +369,25 @@ fn minutes_are_fetched_month_by_month_and_a_no_is_an_answer() {
             times.collect::<Vec<_>>().join(" ")
         });
         heard.push(match times {
-            Ok(times) => format!("{}: {times}", reply.request.id),
+            Ok(times) => format!("{}: [{times}]", reply.request.id),
             Err(error) => format!("{}: {error}", reply.request.id),
         });
     }
-    insta::assert_snapshot!(heard.join("\n"), @"");
+    insta::assert_snapshot!(heard.join("\n"), @r"
+    1: [2026-01-30T09:15 2026-02-27T09:15 2026-03-02T09:15]
+    2: the broker was asked too often (no reason given); ask again later
+    3: [2026-11-24T09:15]
+    4: []
+    ");
     let seen = rest.seen();
     let asked: Vec<&str> = seen.lines().filter_map(|line| line.strip_prefix("GET ")).collect();
-    insta::assert_snapshot!(asked.join("\n"), @"");
+    insta::assert_snapshot!(asked.join("\n"), @r"
+    /v3/historical-candle/NSE_EQ%7CINE245A01021/minutes/1/2026-01-31/2026-01-15 HTTP/1.1
+    /v3/historical-candle/NSE_EQ%7CINE245A01021/minutes/1/2026-02-28/2026-02-01 HTTP/1.1
+    /v3/historical-candle/NSE_EQ%7CINE245A01021/minutes/1/2026-03-02/2026-03-01 HTTP/1.1
+    /v3/historical-candle/NSE_EQ%7CINE245A01021/minutes/1/2026-01-31/2026-01-15 HTTP/1.1
+    /v3/historical-candle/intraday/NSE_EQ%7CINE245A01021/minutes/1 HTTP/1.1
+    ");
     assert_eq!(rest.join(), 5);
     desk.quit();
 }
