@@ -376,7 +376,8 @@ impl Source for FeedSource<'_> {
     }
 
     fn is_quiet(&self) -> bool {
-        self.warmup.is_none() && self.ahead.is_none() && self.postponed.is_empty()
+        // A market that waits for its reader makes nobody wait.
+        self.is_paced && self.warmup.is_none() && self.ahead.is_none()
     }
 
     fn is_interrupted(&self) -> bool {
