@@ -100,7 +100,7 @@ impl Shape {
     }
 
     /// Rows of one instrument as a file might hold them.
-    fn rows(&self, run: &RunStarted, instrument: u16) -> Vec<Bar> {
+    pub fn rows(&self, run: &RunStarted, instrument: u16) -> Vec<Bar> {
         let mut dice = ChaCha8Rng::seed_from_u64(self.seed);
         dice.set_stream(u64::from(instrument));
         let mut walk = Walk { price: 2_000 + 7_000 * i64::from(instrument), drift: 0, left: 0 };

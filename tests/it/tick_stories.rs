@@ -47,6 +47,22 @@ fn a_stale_packet_changes_nothing() {
 }
 
 #[test]
+fn what_came_late_was_not_traded_in_the_minutes_that_follow() {
+    let mut world = World::new();
+    let story = "
+        09:15:01 A @100 v10
+        w 09:16
+        09:15:40 A @101 v30
+        09:16:10 A @102 v31
+        w 09:17";
+    assert_snapshot!(tell(&mut world, story), @"
+    2.1<0     bar-1m A 2024-10-01T09:15 100.00 100.00 100.00 100.00 10
+    3.1<0     rejection A 2024-10-01T09:15:40 late
+    5.1<0     bar-1m A 2024-10-01T09:16 102.00 102.00 102.00 102.00 1
+    ");
+}
+
+#[test]
 fn a_minute_in_a_gap_is_not_made_and_the_next_one_counts_from_what_was_seen() {
     let mut world = World::new();
     let story = "

@@ -77,6 +77,20 @@ impl Lane {
         }
     }
 
+    /// Whether the minutes up to `watermark` should not be closed yet: the first trade behind it
+    /// does not follow on the last before it, and whatever lies between may still be on its way, as
+    /// it is later than `settled`.
+    pub fn is_unclear(&self, watermark: Timestamp, settled: Timestamp) -> bool {
+        let due = self.waiting.partition_point(|tick| tick.time < watermark);
+        let Some(next) = self.waiting.get(due).filter(|tick| tick.time > settled) else {
+            return false;
+        };
+        let before = due.checked_sub(1).map(|place| &self.waiting[place]).map(order);
+        let (_, traded) = before.unwrap_or(self.chain).max(self.chain);
+        let is_same_day = self.chain.0.date() == next.time.date();
+        next.day_volume.0 - next.quantity.0 > if is_same_day { traded.0 } else { 0 }
+    }
+
     /// Before the minutes up to `watermark` are closed: between which times trades were left out
     /// by a feed that tells each of them. Later ticks within the allowed lateness have come by now.
     pub fn missed_until(&mut self, watermark: Timestamp, open: Option<Timestamp>) -> Vec<Missed> {

@@ -47,6 +47,8 @@ pub struct Settings {
     pub pace: Pace,
     /// How much later than its time a trade may be heard, in milliseconds, without being late.
     pub lateness_ms: u32,
+    /// Silence of every key during trading, in milliseconds, after which the feed counts as gone.
+    pub silence_ms: u32,
     /// Whether the first message sets the clock, however far it is off: a stand-in exchange has its
     /// own time.
     pub trusts_first: bool,
@@ -59,8 +61,6 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// Silence of every key during trading after which the feed counts as gone.
-const SILENCE_US: i64 = 15 * SECOND_US;
 /// How long the archive is left alone after an answer that did not help.
 const ARCHIVE_AGAIN_US: i64 = 30 * SECOND_US;
 /// How long the end of a session waits for the archive.
@@ -253,6 +253,10 @@ impl Feed {
         self.health
     }
 
+    fn silence_us(&self) -> i64 {
+        i64::from(self.settings.silence_ms) * 1_000
+    }
+
     fn up(&mut self, now_us: i64, told: &mut Told) {
         self.health.connections += 1;
         self.link.open(self.keys.len(), now_us);
@@ -320,7 +324,8 @@ impl Feed {
         let now = self.clock.now(now_us);
         let is_ours = frame.quotes.iter().any(|quote| self.places.contains_key(&quote.key));
         if is_ours {
-            let is_pause = now.0 - self.data_time.0 > SILENCE_US;
+            // A feed that tells each trade shows by itself what is missing.
+            let is_pause = now.0 - self.data_time.0 > self.silence_us() && !self.settings.tells_each_trade;
             if (is_pause || self.is_silent) && self.hours.is_any_open(before) {
                 self.fall_behind();
             }
@@ -437,14 +442,16 @@ impl Feed {
             return false;
         }
         lane.is_behind = false;
-        let (misses, from) = (lane.misses_before(tick), lane.whole_until);
         lane.whole_until = lane.whole_until.max(now);
-        if misses {
-            let opened = self.hours.opened(place, tick.time);
-            let from = opened.map_or(from, |opened| from.max(opened));
-            self.gap(place, from, now.max(tick.time).plus_us(1), told);
+        if !lane.misses_before(tick) {
+            return false;
         }
-        misses
+        // They lie between the last trade that was heard and this one.
+        let date = tick.time.date();
+        let last = lane.last.filter(|last| last.time.date() == date).map(|last| last.time);
+        let from = last.or_else(|| self.hours.opened(place, tick.time)).unwrap_or(tick.time);
+        self.gap(place, from, tick.time.plus_us(1), told);
+        true
     }
 
     fn gap(&mut self, place: usize, from: Timestamp, to: Timestamp, told: &mut Told) {
@@ -468,7 +475,7 @@ impl Feed {
         let now = self.clock.now(now_us);
         let is_silent = self.link.is_up()
             && !self.is_silent
-            && now.0 - self.data_time.0 >= SILENCE_US
+            && now.0 - self.data_time.0 >= self.silence_us()
             && self.hours.is_any_open(now)
             && self.hours.is_any_open(self.data_time);
         if is_silent && self.settings.pace != Pace::ByFrames {
@@ -492,7 +499,11 @@ impl Feed {
             _ => now,
         };
         let lateness_us = i64::from(self.settings.lateness_ms) * 1_000;
-        while let Some(mark) = self.next_mark(heard.plus_us(-lateness_us)) {
+        let settled = heard.plus_us(-lateness_us);
+        while let Some(mark) = self.next_mark(settled) {
+            if self.lanes.iter().any(|lane| lane.is_unclear(mark, settled)) {
+                return;
+            }
             self.tell_missing(mark, told);
             if self.waits_for_archive(mark, now) {
                 return;
@@ -507,7 +518,7 @@ impl Feed {
 
     /// As long as a feed may be silent without being gone, its silence does not stop the clock.
     fn frame_floor(&self, now: Timestamp) -> Timestamp {
-        now.plus_us(-SILENCE_US)
+        now.plus_us(-self.silence_us())
     }
 
     /// The next watermark at or before `time`: each end of a session has its own.
