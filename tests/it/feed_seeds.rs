@@ -96,9 +96,9 @@ impl Scene {
             }
             other => other.clone(),
         });
-        let lanes = (0_u16..).zip(&run.instruments).map(|(id, instrument)| {
-            (instrument.clone(), shape.rows(&run, id))
-        });
+        let lanes = (0_u16..)
+            .zip(&run.instruments)
+            .map(|(id, instrument)| (instrument.clone(), shape.rows(&run, id)));
         let market = Market::new(lanes.collect(), run.sessions.clone(), active.date()).unwrap();
         Scene { market: Arc::new(market), warmup: warmup.collect(), whole, run }
     }
@@ -235,9 +235,7 @@ fn signals(outputs: &[Vec<Derived>]) -> BTreeSet<(InstrumentId, Timestamp)> {
 
 fn fills(outputs: &[Vec<Derived>]) -> Vec<Fill> {
     let fill = |derived: &Derived| match derived.output {
-        Output::Fill(fill) => {
-            Some(Fill { order: lockstep::domain::event::EventId::NONE, ..fill })
-        }
+        Output::Fill(fill) => Some(Fill { order: lockstep::domain::event::EventId::NONE, ..fill }),
         _ => None,
     };
     outputs.iter().flatten().filter_map(fill).collect()
@@ -349,9 +347,9 @@ fn judge(scene: &Scene, weather: &str, may_lose: bool, seed: u64, tally: &mut Ta
     let count = |wanted: fn(&Input) -> bool| heard.iter().filter(|it| wanted(it)).count() as u64;
     tally.days += 1;
     tally.gaps += count(|input| matches!(input, Input::Gap(_)));
-    tally.backfilled += count(|input| {
-        matches!(input, Input::Backfill(it) if it.origin == BackfillOrigin::Intraday)
-    });
+    tally.backfilled += count(
+        |input| matches!(input, Input::Backfill(it) if it.origin == BackfillOrigin::Intraday),
+    );
     let is_revised = |derived: &&Derived| matches!(derived.output, Output::BarRevised(_));
     tally.revised += got.iter().flatten().filter(is_revised).count() as u64;
     tally.signals += all.len() as u64;

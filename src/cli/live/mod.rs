@@ -3,11 +3,13 @@
 //!
 //! - `resolve` from flags to a run
 //! - `network` the broker's network, or a stand-in's
+//! - `wishes` what people want meanwhile
 //! - `health` how quickly things went, and what was repaired
 
 mod health;
 mod network;
 mod resolve;
+mod wishes;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -44,6 +46,8 @@ use super::terminal::{self, grouped};
 use super::{clock, prepare};
 use health::Watch;
 use resolve::Life;
+pub use wishes::FOLDER as CONTROL;
+use wishes::Wishes;
 
 /// What `lockstep live` is to do.
 #[derive(Clone, Debug, clap::Args)]
@@ -171,6 +175,7 @@ fn rupees(text: &str) -> Result<i64, String> {
 pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     let Mode::Paper = args.mode;
     let life = resolve::resolve(args, market, clock::now())?;
+    network::check_token(args)?;
     let golden = match &life.golden {
         Ok(dir) => {
             Some(store::load(dir).map_err(|error| super::golden::failure(error, &life.name))?)
@@ -189,6 +194,7 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     network::announce(args, &life.name);
 
     let stop = stop_when_told()?;
+    let wishes = Wishes::new(&run_dir)?;
     let pulse = Rc::new(Pulse::default());
     let mut summary = Summary::since(life.run.config.active_from);
     let mut collector = Collector::new(&life.run);
@@ -199,7 +205,7 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     let lived = {
         let sinks: &mut [&mut dyn Sink] =
             &mut [&mut summary, &mut collector, &mut watch, &mut tape, &mut progress];
-        lived(args, &life, &setup, (&stop, &pulse), sinks)
+        lived(args, &life, &setup, (&stop, &pulse, wishes), sinks)
     };
     let seconds = started.elapsed().as_secs_f64();
     progress.finish();
@@ -246,7 +252,7 @@ fn lived(
     args: &LiveArgs,
     life: &Life,
     setup: &Setup,
-    (stop, pulse): (&AtomicBool, &Rc<Pulse>),
+    (stop, pulse, mut wishes): (&AtomicBool, &Rc<Pulse>, Wishes),
     sinks: &mut [&mut dyn Sink],
 ) -> Result<Lived, LiveError> {
     let from_checkpoint = !args.genesis;
@@ -259,7 +265,7 @@ fn lived(
         settings: network::settings(args),
         warmup: life.warmup.clone(),
         commands: life.replay.as_ref().map(|replay| replay.commands.clone()).unwrap_or_default(),
-        wishes: Box::new(Vec::new),
+        wishes: Box::new(move || wishes.look()),
         run_dir: &setup.run_dir,
         wall: clock::now,
         steady_us: super::feed::monotonic_us,

@@ -14,6 +14,8 @@ use crate::sources::upstox::endpoint::{Endpoints, Roots};
 use crate::sources::upstox::socket::{EVENTS, spawn};
 use crate::sources::upstox::token::{Token, TokenSource, VARIABLE};
 
+use super::super::exit::Exit;
+use super::super::failure::Failure;
 use super::super::{clock, feed, prepare, terminal};
 use super::{Feed, LiveArgs};
 
@@ -48,13 +50,34 @@ pub fn open(args: &LiveArgs, replay: Option<&Replay>, from: Timestamp) -> Result
     }
 }
 
-fn broker(args: &LiveArgs) -> Result<Network, String> {
-    let tokens = match &args.token_file {
+/// Where the token is.
+fn tokens(args: &LiveArgs) -> TokenSource {
+    match &args.token_file {
         Some(path) => TokenSource::File(path.clone()),
         None => TokenSource::Variable(VARIABLE),
-    };
-    // Said now, and not after the first attempt.
-    tokens.read().map_err(|error| error.to_string())?;
+    }
+}
+
+/// Looks whether there is a token, before anything is begun.
+///
+/// # Errors
+/// When the broker is the feed and there is none.
+pub fn check_token(args: &LiveArgs) -> Result<(), Failure> {
+    if args.feed != Feed::Upstox {
+        return Ok(());
+    }
+    let read = tokens(args).read().map(|_| ());
+    read.map_err(|error| {
+        Failure::new(Exit::Usage, "there is no access token for Upstox")
+            .because(error)
+            .hint(format!("put it into the variable {VARIABLE}, or into a file for --token-file"))
+            .hint("an Analytics Token is enough: it reads the market and cannot trade")
+            .hint("without an account, `--feed sim:sample` plays the sample over the same protocol")
+    })
+}
+
+fn broker(args: &LiveArgs) -> Result<Network, String> {
+    let tokens = tokens(args);
     let (sender, events) = sync_channel(EVENTS);
     let handle = spawn(Endpoints::upstox(), tokens, wall_ns, sender);
     let handle = handle.map_err(|error| prepare::chain(&error))?;

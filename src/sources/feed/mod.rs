@@ -325,7 +325,8 @@ impl Feed {
         let is_ours = frame.quotes.iter().any(|quote| self.places.contains_key(&quote.key));
         if is_ours {
             // A feed that tells each trade shows by itself what is missing.
-            let is_pause = now.0 - self.data_time.0 > self.silence_us() && !self.settings.tells_each_trade;
+            let is_pause =
+                now.0 - self.data_time.0 > self.silence_us() && !self.settings.tells_each_trade;
             if (is_pause || self.is_silent) && self.hours.is_any_open(before) {
                 self.fall_behind();
             }
