@@ -101,7 +101,7 @@ pub fn run(args: &FeedArgs, market: &Market) -> Result<Exit, Failure> {
     keep_token(args, &serving)?;
     terminal::print(&words(args, &exchange, &serving))?;
     // An error would mean that nobody can say stop any more.
-    drop(stopped.recv());
+    stopped.recv().unwrap_or(());
     serving.stop();
     terminal::say("the exchange is closed");
     Ok(Exit::Same)
