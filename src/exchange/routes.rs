@@ -1,5 +1,5 @@
-//! What the exchange answers over HTTP: authorizations, the door to the feed, candles, and errors in
-//! the API's own words.
+//! What the exchange answers over HTTP: authorizations, the door to the feed, candles, and errors
+//! in the API's own words.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
