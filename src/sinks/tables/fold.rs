@@ -4,8 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 
-use crate::domain::event::{CommandKind, Derived, Event, EventId, Input, Output, Record, RunStarted};
-use crate::domain::fact::{Bar, Bar15m, Fill, Halt, Order, RejectReason, Rejection};
+use crate::domain::event::{
+    CommandKind, Derived, Event, EventId, Input, Output, Record, RunStarted,
+};
+use crate::domain::fact::{
+    Backfill, BackfillOrigin, Bar, Bar15m, Fill, Gap, Halt, Order, RejectReason, Rejection,
+};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::time::Timestamp;
 use crate::sinks::Sink;
@@ -30,13 +34,13 @@ pub struct Tables {
     /// Instruments whose state may have changed in this step, and whether a bar of theirs closed.
     touched: BTreeMap<usize, bool>,
     states: Vec<Option<Row>>,
-    /// The input whose step is being told.
-    seq: Option<u64>,
+    /// The last event of the step that is being told.
+    telling: Option<EventId>,
     /// Rows of that step.
     step: Rows,
     /// Rows of the steps before that nobody has taken yet.
     rows: Rows,
-    next_seq: u64,
+    last: Option<EventId>,
 }
 
 /// What holds for all instruments.
@@ -75,8 +79,13 @@ impl Tables {
     }
 
     /// The input after the last whose step is over.
-    pub const fn next_seq(&self) -> u64 {
-        self.next_seq
+    pub fn next_seq(&self) -> u64 {
+        self.last.map_or(0, |last| last.seq + 1)
+    }
+
+    /// The last event of the last step that is over.
+    pub const fn last(&self) -> Option<EventId> {
+        self.last
     }
 
     /// The latest instant that the core was told of.
@@ -96,7 +105,7 @@ impl Tables {
 
     /// The step that is being told is over.
     pub fn settle(&mut self) {
-        let Some(seq) = self.seq.take() else { return };
+        let Some(last) = self.telling.take() else { return };
         if let Some((bar, source)) = self.minute.take()
             && let Some(lane) = self.lanes.get(bar.instrument.index())
         {
@@ -105,7 +114,7 @@ impl Tables {
         self.lanes.iter_mut().for_each(|lane| lane.signal = None);
         self.states_changed();
         self.rows.merge(take(&mut self.step));
-        self.next_seq = seq + 1;
+        self.last = Some(last);
     }
 
     fn states_changed(&mut self) {
@@ -156,6 +165,14 @@ impl Tables {
         lane.bar(bar);
         self.step.put(TableId::Candles, lane.quarter(bar, shared, "minutes"));
         self.touched.insert(place, true);
+    }
+
+    /// A bar of earlier is another now. What was made of it stays.
+    fn revised(&mut self, bar: &Bar15m) {
+        let lane = self.lanes.get(bar.instrument.index());
+        if let (Some(lane), Some(shared)) = (lane, &self.run) {
+            self.step.put(TableId::Candles, lane.quarter(bar, shared, "revised"));
+        }
     }
 
     fn order(&mut self, id: EventId, order: &Order, cause: u32) {
@@ -230,9 +247,48 @@ impl Tables {
     }
 
     fn command(&mut self, kind: CommandKind) {
-        if kind == CommandKind::Resume && self.account.halts.remove(&RejectReason::Paused) {
+        let over = match kind {
+            CommandKind::Resume => RejectReason::Paused,
+            CommandKind::Release => RejectReason::Killed,
+            CommandKind::Pause | CommandKind::Flatten | CommandKind::Kill => return,
+        };
+        if self.account.halts.remove(&over) {
             self.touch_all();
         }
+    }
+
+    /// What happened at the feed.
+    fn notice(
+        &mut self,
+        seq: u64,
+        time: Timestamp,
+        kind: &str,
+        about: (Option<InstrumentId>, &str),
+    ) {
+        let (instrument, detail) = about;
+        let lane = instrument.and_then(|id| self.lanes.get(id.index()));
+        let row = vec![
+            Cell::Int(seq.cast_signed()),
+            Cell::ist(time),
+            Cell::text(kind),
+            lane.map_or(Cell::Null, Lane::symbol),
+            Cell::text(detail),
+        ];
+        self.step.put(TableId::Notices, row);
+    }
+
+    fn gap(&mut self, seq: u64, gap: &Gap) {
+        let detail = format!("from {} to {}", gap.from, gap.to);
+        self.notice(seq, gap.to, "gap", (Some(gap.instrument), &detail));
+    }
+}
+
+/// Where a minute of an archive comes from.
+const fn archive(origin: BackfillOrigin) -> &'static str {
+    match origin {
+        BackfillOrigin::Store => "backfill-store",
+        BackfillOrigin::Intraday => "backfill-intraday",
+        BackfillOrigin::Historical => "backfill-historical",
     }
 }
 
@@ -243,7 +299,7 @@ const fn is_clock(column: usize) -> bool {
 impl Sink for Tables {
     fn input(&mut self, seq: u64, input: &Input) {
         self.settle();
-        self.seq = Some(seq);
+        self.telling = Some(EventId::input(seq));
         match input {
             Input::RunStarted(run) => self.begin(run),
             Input::Bar(bar) => self.minute = Some((*bar, "bar")),
@@ -257,12 +313,21 @@ impl Sink for Tables {
                 self.account.has_ended = true;
                 self.touch_all();
             }
+            Input::Backfill(Backfill { bar, origin }) => {
+                self.minute = Some((*bar, archive(*origin)));
+            }
+            Input::Gap(gap) => self.gap(seq, gap),
+            Input::Notice(notice) => {
+                let about = (notice.instrument, notice.detail.as_str());
+                self.notice(seq, notice.time, notice.kind.word(), about);
+            }
             Input::Tick(_) => {}
         }
     }
 
     fn output(&mut self, id: EventId, derived: &Derived) {
         let cause = derived.cause;
+        self.telling = Some(id);
         match &derived.output {
             Output::Bar1m(bar) => {
                 if let Some(lane) = self.lanes.get(bar.instrument.index()) {
@@ -270,6 +335,7 @@ impl Sink for Tables {
                 }
             }
             Output::Bar15m(bar) => self.quarter(bar),
+            Output::BarRevised(bar) => self.revised(bar),
             Output::Signal(signal) => {
                 let place = signal.instrument.index();
                 if let (Some(lane), Some(shared)) = (self.lanes.get_mut(place), &self.run) {

@@ -67,11 +67,13 @@ pub enum TableId {
     Rejections,
     /// Bars and trades of the feed that were refused, counted.
     Refused,
+    /// What happened at the feed: up, down, gaps, jumps of the clock.
+    Notices,
 }
 
 impl TableId {
     /// All tables, in the order in which they are shown and hashed.
-    pub const ALL: [TableId; 8] = [
+    pub const ALL: [TableId; 9] = [
         TableId::RunnerState,
         TableId::Signals,
         TableId::Trades,
@@ -80,6 +82,7 @@ impl TableId {
         TableId::Candles,
         TableId::Rejections,
         TableId::Refused,
+        TableId::Notices,
     ];
 
     /// Its name in SQL.
@@ -93,6 +96,7 @@ impl TableId {
             TableId::Candles => "candles",
             TableId::Rejections => "rejections",
             TableId::Refused => "refused",
+            TableId::Notices => "notices",
         }
     }
 
@@ -107,6 +111,7 @@ impl TableId {
             TableId::Candles => CANDLES,
             TableId::Rejections => REJECTIONS,
             TableId::Refused => REFUSED,
+            TableId::Notices => NOTICES,
         }
     }
 
@@ -115,7 +120,11 @@ impl TableId {
         match self {
             TableId::Candles => 3,
             TableId::RunnerState | TableId::Rejections | TableId::Refused => 2,
-            TableId::Signals | TableId::Trades | TableId::Orders | TableId::Fills => 1,
+            TableId::Signals
+            | TableId::Trades
+            | TableId::Orders
+            | TableId::Fills
+            | TableId::Notices => 1,
         }
     }
 }
@@ -242,7 +251,7 @@ const CANDLES: &[Column] = &[
     double("close", "last price, rupees"),
     int("volume", "shares traded"),
     flag("is_complete", "whether every minute of it was there"),
-    text("source", "bar: came as a minute; tick: made of trades; minutes: made of minutes"),
+    text("source", "bar, tick, backfill-store, -intraday or -historical; 15m: minutes or revised"),
 ];
 
 const REJECTIONS: &[Column] = &[
@@ -256,9 +265,17 @@ const REJECTIONS: &[Column] = &[
 
 const REFUSED: &[Column] = &[
     SYMBOL,
-    text("reason", "why: late, out-of-order, duplicate, outside-session"),
-    int("count", "bars and trades of the feed"),
+    text("reason", "why: late, out-of-order, duplicate, outside-session, gap"),
+    int("count", "bars, minutes and trades"),
     time("last_timestamp", "time of the last of them, IST"),
+];
+
+const NOTICES: &[Column] = &[
+    int("seq", "number of the input in the journal"),
+    time("timestamp", "when, by the clock of the exchange, IST"),
+    text("kind", "feed-up, feed-down, feed-silent, gap, phase, clock-jump, minute-differs, .."),
+    text("symbol", "about which instrument; none: all of them"),
+    text("detail", "in words"),
 ];
 
 #[cfg(test)]
