@@ -248,3 +248,152 @@ impl Sink for CsvFiles {
         self.told = next_seq;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::domain::fact::OrderReason;
+    use crate::domain::money::Side;
+    use crate::sinks::tables::testing::{Story, morning};
+
+    type Step = (u64, Input, Vec<Derived>);
+
+    fn listener() -> (Say, Arc<Mutex<Vec<String>>>) {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let listening = Arc::clone(&said);
+        (Box::new(move |text| listening.lock().unwrap().push(text.to_owned())), said)
+    }
+
+    fn silent() -> Say {
+        Box::new(|text| panic!("{text}"))
+    }
+
+    fn tell(files: &mut CsvFiles, steps: &[Step]) {
+        for (seq, input, derived) in steps {
+            files.input(*seq, input);
+            for (index, derived) in (1..).zip(derived) {
+                files.output(EventId { seq: *seq, index }, derived);
+            }
+            files.told();
+        }
+    }
+
+    /// The story told by the journal, as it is to a run that is taken up: without a word at the end
+    /// of a step.
+    fn tell_again(files: &mut CsvFiles, steps: &[Step]) {
+        for (seq, input, derived) in steps {
+            files.input(*seq, input);
+            for (index, derived) in (1..).zip(derived) {
+                files.output(EventId { seq: *seq, index }, derived);
+            }
+        }
+    }
+
+    fn read(root: &Path, name: &str) -> String {
+        fs::read_to_string(root.join(FOLDER).join(name)).unwrap()
+    }
+
+    fn both(root: &Path) -> [String; 2] {
+        ["signals", "trades"].map(|table| read(root, &format!("pixityAI_{table}_2024-10-01.csv")))
+    }
+
+    #[test]
+    fn rows_are_there_as_soon_as_their_step_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = CsvFiles::new(dir.path(), "run-1", silent());
+        let steps = morning().steps();
+        tell(&mut files, &steps[..6]);
+        let early = read(dir.path(), "pixityAI_signals_2024-10-01.csv");
+        assert_eq!(early.lines().count(), 3, "a header and two signals\n{early}");
+        tell(&mut files, &steps[6..]);
+        insta::assert_snapshot!(both(dir.path()).concat(), @"");
+        let (written, is_whole) = files.finish();
+        assert_eq!((written.len(), is_whole), (2, true));
+    }
+
+    #[test]
+    fn stopped_anywhere_and_taken_up_it_is_as_if_it_never_was() {
+        let whole = tempfile::tempdir().unwrap();
+        let steps = morning().steps();
+        let mut files = CsvFiles::new(whole.path(), "run-1", silent());
+        tell(&mut files, &steps);
+        files.finish();
+        for stop in 1..steps.len() {
+            let dir = tempfile::tempdir().unwrap();
+            let mut files = CsvFiles::new(dir.path(), "run-1", silent());
+            tell(&mut files, &steps[..stop]);
+            // Killed: the last row may be torn.
+            drop(files);
+            let signals = dir.path().join(FOLDER).join("pixityAI_signals_2024-10-01.csv");
+            if let Ok(text) = fs::read_to_string(&signals) {
+                fs::write(&signals, &text[..text.len() - 20]).unwrap();
+            }
+            let mut files = CsvFiles::new(dir.path(), "run-1", silent());
+            files.resumed(stop as u64);
+            tell_again(&mut files, &steps[..stop]);
+            tell(&mut files, &steps[stop..]);
+            assert!(files.finish().1);
+            assert_eq!(both(dir.path()), both(whole.path()), "stopped before step {stop}");
+        }
+    }
+
+    #[test]
+    fn other_runs_keep_their_rows_and_other_columns_go_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        for run in ["run-1", "run-2", "run-1"] {
+            let mut files = CsvFiles::new(dir.path(), run, silent());
+            tell(&mut files, &morning().steps());
+            files.finish();
+        }
+        let [signals, _] = both(dir.path());
+        let runs: Vec<&str> =
+            signals.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
+        assert_eq!(runs, ["run-2", "run-2", "run-1", "run-1"]);
+
+        let path = dir.path().join(FOLDER).join("pixityAI_signals_2024-10-01.csv");
+        fs::write(&path, "a,b\n1,2\n").unwrap();
+        let (say, said) = listener();
+        let mut files = CsvFiles::new(dir.path(), "run-1", say);
+        tell(&mut files, &morning().steps());
+        assert!(files.finish().1);
+        let aside = path.with_extension("csv.1.aside");
+        assert_eq!(fs::read_to_string(aside).unwrap(), "a,b\n1,2\n");
+        assert!(said.lock().unwrap()[0].contains("other columns"));
+        assert_eq!(both(dir.path())[0].lines().count(), 3);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_said_once() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("data"), b"a file").unwrap();
+        let (say, said) = listener();
+        let mut files = CsvFiles::new(dir.path(), "run-1", say);
+        tell(&mut files, &morning().steps());
+        assert!(!files.finish().1);
+        let said = said.lock().unwrap();
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("no CSV files any more: "), "{}", said[0]);
+    }
+
+    #[test]
+    fn a_trade_over_night_is_in_the_file_of_the_day_it_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = CsvFiles::new(dir.path(), "run-1", silent());
+        let mut story = Story::begin();
+        let bar = story.quarter("15:15", "100");
+        let (signal, index) = story.signal("15:15", Side::Buy, "100", bar);
+        let order = story.order(&signal, Side::Buy, OrderReason::Entry, index);
+        story.fill(order, &signal, (Side::Buy, "15:30", "100.01", OrderReason::Entry));
+        story.watermark("2024-10-03T09:30");
+        let order = story.order(&signal, Side::Sell, OrderReason::Target, 0);
+        let deal = (Side::Sell, "2024-10-03T09:30", "102.10", OrderReason::Target);
+        story.fill(order, &signal, deal);
+        tell(&mut files, &story.steps());
+        let (written, _) = files.finish();
+        let names = written.iter().map(|path| path.file_name().unwrap().to_string_lossy());
+        let names: Vec<_> = names.collect();
+        assert_eq!(names, ["pixityAI_signals_2024-10-01.csv", "pixityAI_trades_2024-10-03.csv"]);
+    }
+}

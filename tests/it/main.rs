@@ -21,5 +21,6 @@ mod readme;
 mod reference;
 mod reference_live;
 mod resume;
+mod tables;
 mod verify;
 mod world;

@@ -73,9 +73,9 @@ pub fn replace(run_dir: &Path, path: &Path, why: &str, say: &Say) -> Result<(), 
     };
     let Some(aside) = (1..).find_map(free) else { return Ok(()) };
     fs::rename(path, &aside).map_err(io("moving", path))?;
-    let log = with_suffix(path, ".wal");
+    let log = log_of(path);
     if log.exists() {
-        fs::rename(&log, with_suffix(&aside, ".wal")).map_err(io("moving", &log))?;
+        fs::rename(&log, log_of(&aside)).map_err(io("moving", &log))?;
     }
     say(&format!("{why}; the file is now {}, and a new one is made", aside.display()));
     Ok(())
@@ -95,9 +95,10 @@ fn in_a_child(path: &Path, program: Option<&Path>) -> Result<(), DuckError> {
     Err(DuckError::Foreign { path: path.into(), why })
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// DuckDB's own log of a file.
+pub fn log_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
+    name.push(".wal");
     name.into()
 }
 

@@ -2,7 +2,7 @@
 //! when it is whole.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::domain::event::EventId;
 use crate::journal::{End, Reader};
@@ -41,7 +41,10 @@ pub fn project(run: &Path, out: Option<&Path>, copy: bool) -> Result<Projected, 
     let (tables, hash) = store.hash()?;
     let snapshot = copy.then(|| snapshot::take(&store, run_dir)).transpose()?;
     store.close()?;
-    remove(&path.with_extension("duckdb.wal"))?;
+    let log = place::log_of(&path);
+    if log.exists() {
+        fs::remove_file(&log).map_err(io("removing", &log))?;
+    }
     fs::rename(&new, &path).map_err(io("renaming", &new))?;
     let is_sealed = matches!(reader.end(), Some(End::Sealed(_)));
     Ok(Projected { path, snapshot, tables, last, digest, hash, is_sealed })
@@ -71,9 +74,9 @@ fn look(path: &Path, run_dir: &Path) -> Result<(), DuckError> {
     }
 }
 
+/// Removes a file and its log, where they are.
 fn remove(path: &Path) -> Result<(), DuckError> {
-    let log: PathBuf = format!("{}.wal", path.display()).into();
-    for path in [path, &log] {
+    for path in [path, &place::log_of(path)] {
         if path.exists() {
             fs::remove_file(path).map_err(io("removing", path))?;
         }

@@ -258,7 +258,7 @@ fn connect(path: &Path) -> Result<Connection, DuckError> {
 }
 
 /// What DuckDB said, with what was being done to which file.
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(::duckdb::Error) -> DuckError {
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(::duckdb::Error) -> DuckError + use<> {
     let path = path.to_path_buf();
     move |error| {
         let why = error.to_string();
