@@ -46,7 +46,11 @@ impl Store {
                 columns.map(|column| format!("{} {}", column.name, column.kind.sql())).collect();
             sql += &format!("CREATE TABLE {name} ({});", columns.join(", "));
             for column in table.columns() {
-                sql += &format!("COMMENT ON COLUMN {name}.{} IS '{}';", column.name, column.about);
+                sql += &format!(
+                    "COMMENT ON COLUMN {name}.{} IS '{}';",
+                    column.name,
+                    column.about.replace('\'', "''")
+                );
             }
         }
         sql += "CREATE TABLE projection_meta (run_id VARCHAR, schema_version BIGINT, \
