@@ -308,7 +308,13 @@ mod tests {
         let early = read(dir.path(), "pixityAI_signals_2024-10-01.csv");
         assert_eq!(early.lines().count(), 3, "a header and two signals\n{early}");
         tell(&mut files, &steps[6..]);
-        insta::assert_snapshot!(both(dir.path()).concat(), @"");
+        insta::assert_snapshot!(both(dir.path()).concat(), @"
+        signal_id,strategy_id,symbol,signal_type,event_type,confidence,bar_ts,status,decline_reason,price,quantity,stop,target,atr,created_at,created_at_utc,trading_symbol,seq,idx,run_id
+        d4780255f612fb26ce1ccaabcf5bf63a,pixityAI_meta,NSE_EQ|INE155A01022,BUY,TREND,0.5,2024-10-01 09:30:00,DECLINED,incomplete-bar,101,40,99.95,102.1,1.05,2024-10-01 09:45:00,2024-10-01 04:15:00,TATAMOTORS,4,2,run-1
+        d2bf7fb4eaa0903dac7603d1ecc037a6,pixityAI_meta,NSE_EQ|INE155A01022,BUY,TREND,0.5,2024-10-01 09:45:00,TAKEN,,101.05,40,99.95,102.1,1.05,2024-10-01 10:00:00,2024-10-01 04:30:00,TATAMOTORS,5,2,run-1
+        trade_id,signal_id,strategy_id,symbol,side,entry_time,exit_time,entry_price,exit_price,quantity,pnl,fees,net,exit_reason,status,entry_time_utc,exit_time_utc,trading_symbol,run_id
+        6.1,d2bf7fb4eaa0903dac7603d1ecc037a6,pixityAI_meta,NSE_EQ|INE155A01022,BUY,2024-10-01 10:00:00,2024-10-01 10:16:00,101.15,99.9,40,-50,42.2468,-92.2468,stop,CLOSED,2024-10-01 04:30:00,2024-10-01 04:46:00,TATAMOTORS,run-1
+        ");
         let (written, is_whole) = files.finish();
         assert_eq!((written.len(), is_whole), (2, true));
     }

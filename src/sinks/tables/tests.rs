@@ -54,7 +54,18 @@ fn states(story: &Story) -> String {
 
 #[test]
 fn a_trigger_lives_one_bar_and_the_rest_is_position_and_cooldown() {
-    assert_snapshot!(states(&morning()), @"");
+    assert_snapshot!(states(&morning()), @"
+    2024-10-01 00:00:00 | WARMUP | PENDING | NEUTRAL | 0 | 0 | 
+    2024-10-01 09:30:00 | RUNNING | PENDING | NEUTRAL | 0 | 0 | 2024-10-01 09:15:00
+    2024-10-01 09:45:00 | RUNNING | TRIGGERED | BUY | 0.5 | 0 | 2024-10-01 09:30:00
+    2024-10-01 10:00:00 | RUNNING | TRIGGERED | BUY | 0.5 | 0 | 2024-10-01 09:45:00
+    2024-10-01 10:00:00 | RUNNING | TRIGGERED | BUY | 0.5 | 40 | 2024-10-01 09:45:00
+    2024-10-01 10:15:00 | RUNNING | IN_POSITION | NEUTRAL | 0 | 40 | 2024-10-01 10:00:00
+    2024-10-01 10:16:00 | RUNNING | COOLDOWN | NEUTRAL | 0 | 0 | 2024-10-01 10:00:00
+    2024-10-01 10:30:00 | RUNNING | COOLDOWN | NEUTRAL | 0 | 0 | 2024-10-01 10:15:00
+    2024-10-01 10:45:00 | RUNNING | COOLDOWN | NEUTRAL | 0 | 0 | 2024-10-01 10:30:00
+    2024-10-01 11:00:00 | RUNNING | PENDING | NEUTRAL | 0 | 0 | 2024-10-01 10:45:00
+    ");
 }
 
 #[test]
@@ -68,7 +79,10 @@ fn a_signal_is_taken_or_declined_and_a_trade_has_both_ends() {
     assert_eq!(signals.lines().count(), 2);
     let mut signals: Vec<&str> = signals.lines().collect();
     signals.sort_unstable();
-    assert_snapshot!(signals.join("\n"), @"");
+    assert_snapshot!(signals.join("\n"), @"
+    2024-10-01 09:30:00 | BUY | TREND | DECLINED | incomplete-bar | 101 | 40 | 99.95 | 102.1 | 2024-10-01 09:45:00
+    2024-10-01 09:45:00 | BUY | TREND | TAKEN |  | 101.05 | 40 | 99.95 | 102.1 | 2024-10-01 10:00:00
+    ");
     let trades = "trade_id side entry_time exit_time entry_price exit_price quantity pnl fees net \
                   exit_reason status";
     assert_snapshot!(table(&rows, TableId::Trades, trades), @"");
@@ -82,7 +96,18 @@ fn a_signal_is_taken_or_declined_and_a_trade_has_both_ends() {
 fn a_refused_minute_is_no_candle_but_is_counted() {
     let rows = rows(&morning().records);
     let candles = table(&rows, TableId::Candles, "timeframe timestamp close is_complete source");
-    assert_snapshot!(candles, @"");
+    assert_snapshot!(candles, @"
+    15m | 2024-10-01 09:15:00 | 100 | true | minutes
+    15m | 2024-10-01 09:30:00 | 101 | true | minutes
+    15m | 2024-10-01 09:45:00 | 101.05 | true | minutes
+    15m | 2024-10-01 10:00:00 | 100.5 | true | minutes
+    15m | 2024-10-01 10:15:00 | 100 | true | minutes
+    15m | 2024-10-01 10:30:00 | 100 | true | minutes
+    15m | 2024-10-01 10:45:00 | 100 | true | minutes
+    1m | 2024-10-01 09:15:00 | 100.05 | true | bar
+    1m | 2024-10-01 10:00:00 | 101.1 | true | bar
+    1m | 2024-10-01 10:15:00 | 99.9 | true | bar
+    ");
     assert_snapshot!(table(&rows, TableId::Refused, "reason count last_timestamp"), @"");
 }
 
@@ -92,7 +117,7 @@ fn an_open_trade_has_no_exit() {
     let exit = story.records.iter().position(|record| record.id.seq == 8).unwrap();
     let rows = rows(&story.records[..exit]);
     let trades = "entry_time exit_time exit_price pnl net exit_reason exit_time_utc status";
-    assert_snapshot!(table(&rows, TableId::Trades, trades), @"");
+    assert_snapshot!(table(&rows, TableId::Trades, trades), @"2024-10-01 10:00:00 |  |  |  |  |  |  | OPEN");
 }
 
 #[test]
@@ -155,7 +180,10 @@ fn archives_complete_and_revise_and_what_happened_at_the_feed_is_there() {
     again.input(Input::Notice(Box::new(notice)));
     let rows = rows(&again.records);
     let candles = "timeframe timestamp close volume is_complete source";
-    assert_snapshot!(table(&rows, TableId::Candles, candles), @"");
+    assert_snapshot!(table(&rows, TableId::Candles, candles), @"
+    15m | 2024-10-01 09:15:00 | 101 | 150 | false | revised
+    1m | 2024-10-01 09:20:00 | 101 | 10 | true | backfill-intraday
+    ");
     assert_snapshot!(table(&rows, TableId::Notices, "timestamp kind symbol detail"), @"");
 }
 
