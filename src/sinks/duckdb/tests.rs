@@ -93,7 +93,7 @@ fn his_monitoring_queries_work_as_he_writes_them() {
     let db = reading(&made.path);
     let state = "SELECT symbol, current_bias, signal_state, confidence, last_bar_ts, status \
                  FROM runner_state WHERE strategy_id = 'pixityAI_meta'";
-    insta::assert_snapshot!(ask(&db, state), @"");
+    insta::assert_snapshot!(ask(&db, state), @"{'symbol': NSE_EQ|INE155A01022, 'current_bias': NEUTRAL, 'signal_state': PENDING, 'confidence': 0.0, 'last_bar_ts': '2024-10-01 10:45:00', 'status': RUNNING}");
     let signals = "SELECT symbol, signal_type, confidence, bar_ts, status FROM signals \
                    ORDER BY bar_ts DESC LIMIT 10";
     insta::assert_snapshot!(ask(&db, signals), @"");
@@ -224,16 +224,16 @@ fn a_reader_sees_a_whole_snapshot_while_the_writer_goes_on() {
     let current = dir.path().join(SNAPSHOTS).join(CURRENT);
     let reader = reading(&fs::canonicalize(&current).unwrap());
     let position = "SELECT last_seq FROM projection_meta";
-    assert_eq!(ask(&reader, position), "(5)");
+    assert_eq!(ask(&reader, position), "{'last_seq': 5}");
     let (all, last) = folded(&story);
     store.write(&all, last, None).unwrap();
     for _ in 0..3 {
         snapshot::take(&store, dir.path()).unwrap();
     }
-    assert_eq!(ask(&reader, position), "(5)", "who reads keeps what it has");
+    assert_eq!(ask(&reader, position), "{'last_seq': 5}", "who reads keeps what it has");
     let later = reading(&fs::canonicalize(&current).unwrap());
-    assert_eq!(ask(&later, position), format!("({})", last.seq));
-    assert_eq!(ask(&later, "SELECT count(*) FROM trades"), "(1)");
+    assert_eq!(ask(&later, position), format!("{{'last_seq': {}}}", last.seq));
+    assert_eq!(ask(&later, "SELECT count(*) AS n FROM trades"), "{'n': 1}");
     let copies = fs::read_dir(dir.path().join(SNAPSHOTS)).unwrap().count();
     assert!(copies <= 3, "old copies are removed, {copies} are there");
 }

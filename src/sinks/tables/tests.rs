@@ -85,7 +85,7 @@ fn a_signal_is_taken_or_declined_and_a_trade_has_both_ends() {
     ");
     let trades = "trade_id side entry_time exit_time entry_price exit_price quantity pnl fees net \
                   exit_reason status";
-    assert_snapshot!(table(&rows, TableId::Trades, trades), @"");
+    assert_snapshot!(table(&rows, TableId::Trades, trades), @"6.1 | BUY | 2024-10-01 10:00:00 | 2024-10-01 10:16:00 | 101.15 | 99.9 | 40 | -50 | 42.2468 | -92.2468 | stop | CLOSED");
     let orders = "order_id side quantity reason status created_at";
     assert_snapshot!(table(&rows, TableId::Orders, orders), @"");
     let id = |of| table(&rows, of, "signal_id");
@@ -108,7 +108,7 @@ fn a_refused_minute_is_no_candle_but_is_counted() {
     1m | 2024-10-01 10:00:00 | 101.1 | true | bar
     1m | 2024-10-01 10:15:00 | 99.9 | true | bar
     ");
-    assert_snapshot!(table(&rows, TableId::Refused, "reason count last_timestamp"), @"");
+    assert_snapshot!(table(&rows, TableId::Refused, "reason count last_timestamp"), @"duplicate | 1 | 2024-10-01 09:15:00");
 }
 
 #[test]
@@ -184,7 +184,10 @@ fn archives_complete_and_revise_and_what_happened_at_the_feed_is_there() {
     15m | 2024-10-01 09:15:00 | 101 | 150 | false | revised
     1m | 2024-10-01 09:20:00 | 101 | 10 | true | backfill-intraday
     ");
-    assert_snapshot!(table(&rows, TableId::Notices, "timestamp kind symbol detail"), @"");
+    assert_snapshot!(table(&rows, TableId::Notices, "timestamp kind symbol detail"), @"
+    2024-10-01 09:33:00 | gap | NSE_EQ|INE155A01022 | from 2024-10-01T09:31:05 to 2024-10-01T09:33
+    2024-10-01 09:33:00 | feed-up |  | 1 key
+    ");
 }
 
 #[test]
