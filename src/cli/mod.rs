@@ -21,6 +21,7 @@ pub mod journal;
 pub mod live;
 pub mod prepare;
 pub mod progress;
+pub mod project;
 pub mod replay;
 pub mod terminal;
 pub mod verify;
@@ -69,6 +70,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Look into a run's journal
     Journal(journal::JournalArgs),
+    /// Make the tables of a run from its journal: a DuckDB file, or CSV files
+    Project(project::ProjectArgs),
     /// Show the settings of a case, look for mistakes in cases, list the built-in market facts
     Config(config::ConfigArgs),
     /// Check the surroundings: market facts, terminal, cases, goldens, runs
@@ -109,6 +112,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args, &prepare::market()?),
         Command::Explain(args) => explain::run(&args),
         Command::Journal(args) => journal::run(args),
+        Command::Project(args) => project::run(&args),
         Command::Config(args) => config::run(&args, &prepare::market()?),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => {

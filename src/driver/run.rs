@@ -224,5 +224,6 @@ fn told(sinks: &mut [&mut dyn Sink], seq: u64, input: &Input, derived: &[Derived
         for (index, derived) in (1..).zip(derived) {
             sink.output(EventId { seq, index }, derived);
         }
+        sink.told();
     }
 }

@@ -25,6 +25,7 @@ mod readme;
 mod reference;
 mod reference_live;
 mod resume;
+mod tables;
 mod tick_laws;
 mod tick_stories;
 mod verify;
