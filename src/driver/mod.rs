@@ -5,6 +5,7 @@
 //! - [`settings`] what can be set in it, and to what
 //! - [`live`] a run that is lived and not repeated
 //! - [`check`] trials of the rules: what they know in advance, how much they remember
+//! - [`control`] what people ask of a run that is lived
 //! - [`explain`] one bar of a recorded run, and what would have changed its signal
 //! - [`plan`] from what is asked to a run's first record
 //! - [`history`] the history store as a source
@@ -20,6 +21,7 @@ pub mod align;
 pub mod books;
 pub mod case;
 pub mod check;
+pub mod control;
 pub mod explain;
 pub mod history;
 pub mod live;

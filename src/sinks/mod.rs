@@ -2,9 +2,11 @@
 //! journal at any time, so it never holds the truth and never answers back.
 //!
 //! - [`archive`] a run's journal as Parquet files, and back
+//! - [`scanner`] what people watch, instrument by instrument
 //! - [`summary`] counts, trades and profit of a run
 
 pub mod archive;
+pub mod scanner;
 pub mod summary;
 
 use crate::domain::event::{Derived, EventId, Input};
