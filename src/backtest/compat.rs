@@ -92,6 +92,10 @@ impl Desk<'_> {
                 self.paused = false;
                 return;
             }
+            CommandKind::Release => {
+                self.killed = false;
+                return;
+            }
             CommandKind::Kill => RejectReason::Killed,
             CommandKind::Pause | CommandKind::Flatten => RejectReason::Paused,
         };

@@ -211,6 +211,7 @@ impl<'a> Desk<'a> {
         let halt = |reason| Halt { time, reason, day_profit };
         match command.kind {
             CommandKind::Resume => self.paused = false,
+            CommandKind::Release => self.killed = false,
             CommandKind::Pause => {
                 self.paused = true;
                 self.account.outcome.halts.push(halt(RejectReason::Paused));
@@ -285,6 +286,7 @@ impl<'a> Desk<'a> {
             (entries >= rules.trades_max as usize, RejectReason::TradesMax),
             (no_quantity, RejectReason::NoQuantity),
             (self.exceeds_capital(signal), RejectReason::Capital),
+            (signal.price.times(signal.quantity) > rules.exposure_max, RejectReason::Exposure),
         ]
         .into_iter()
         .find_map(|(objects, reason)| objects.then_some(reason))

@@ -17,6 +17,7 @@ mod compat;
 mod honest;
 mod hours;
 mod indicators;
+mod observe;
 pub mod python;
 mod resample;
 mod signals;
@@ -126,6 +127,7 @@ fn follow(
     let moments = timeline::of(run, &hours, &minutes, &frames, commands);
     let outcome = match run.config.execution.profile {
         ExecutionProfile::Honest => honest::trade(run, &hours, &frames, &moments),
+        ExecutionProfile::Observe => observe::look_on(run, &frames, &moments),
         ExecutionProfile::Compat => compat::trade(run, &frames, &moments, cooldown_bars),
     };
     let rows = |(minutes, id): (&Minutes, u16)| {

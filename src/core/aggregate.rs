@@ -6,8 +6,8 @@ use alloc::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::fact::{Bar, Bar15m, Tick};
-use crate::domain::money::{Price, Qty};
-use crate::domain::time::{MINUTE_US, Timestamp};
+use crate::domain::money::{Price, QTY_MAX, Qty};
+use crate::domain::time::{Date, MINUTE_US, Timestamp};
 
 /// What makes a strategy bar known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,25 @@ struct Bucket {
     bar: Bar15m,
     /// Close of its first minute.
     begun: Timestamp,
+    /// Whether one of its minutes comes from an archive.
+    is_patched: bool,
+}
+
+/// A strategy bar that is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Known {
+    /// The bar.
+    pub bar: Bar15m,
+    /// Whether it holds what was not known at its time: minutes from an archive, or none where
+    /// trades may be missing. Such a bar makes no signal.
+    pub is_patched: bool,
+}
+
+impl Known {
+    /// A bar that was seen as it happened.
+    pub const fn live(bar: &Bar15m) -> Known {
+        Known { bar: *bar, is_patched: false }
+    }
 }
 
 /// Where a minute belongs: its quarter's label, end and number of trading minutes.
@@ -55,10 +74,12 @@ impl Buckets {
 
     /// Adds a minute to the bar of `quarter`. Minutes come in ascending order.
     #[inline]
-    pub fn add(&mut self, bar: &Bar, quarter: &Quarter) {
-        if let Some(Bucket { bar: last, .. }) = self.open.back_mut()
-            && last.open_time == quarter.open_time
+    pub fn add(&mut self, bar: &Bar, quarter: &Quarter, is_patched: bool) {
+        if let Some(bucket) = self.open.back_mut()
+            && bucket.bar.open_time == quarter.open_time
         {
+            let last = &mut bucket.bar;
+            bucket.is_patched |= is_patched;
             last.high = last.high.max(bar.high);
             last.low = last.low.min(bar.low);
             last.close = bar.close;
@@ -66,19 +87,28 @@ impl Buckets {
             last.minutes += 1;
             return;
         }
-        let strategy_bar = Bar15m {
-            instrument: bar.instrument,
-            open_time: quarter.open_time,
-            close_time: quarter.close_time,
-            open: bar.open,
-            high: bar.high,
-            low: bar.low,
-            close: bar.close,
-            volume: bar.volume,
-            minutes: 1,
-            minutes_expected: quarter.minutes_expected,
-        };
-        self.open.push_back(Bucket { bar: strategy_bar, begun: bar.close_time() });
+        let begun = bar.close_time();
+        self.open.push_back(Bucket { bar: quarter.begun_by(bar), begun, is_patched });
+    }
+
+    /// Puts a bar in the place of the one with its label, or where it belongs among them. `now` is
+    /// the watermark: nothing begins in the past.
+    pub fn patch(&mut self, bar: Bar15m, now: Timestamp) {
+        let place = self.open.partition_point(|bucket| bucket.bar.open_time < bar.open_time);
+        match self.open.get_mut(place).filter(|bucket| bucket.bar.open_time == bar.open_time) {
+            Some(bucket) => *bucket = Bucket { bar, is_patched: true, ..*bucket },
+            None => self.open.insert(place, Bucket { bar, begun: now, is_patched: true }),
+        }
+    }
+
+    /// Whether the bar with that label can still come to be known in its time.
+    pub fn is_open(&self, quarter: &Quarter, watermark: Timestamp) -> bool {
+        match self.release {
+            Release::AtClose => quarter.close_time > watermark,
+            Release::ByLaterMinute => {
+                self.open.front().is_none_or(|first| first.bar.open_time <= quarter.open_time)
+            }
+        }
     }
 
     /// When the oldest bar is known, as far as that can be said yet.
@@ -91,50 +121,152 @@ impl Buckets {
     }
 
     /// The oldest bar, if it is known at `time`.
-    pub fn pop(&mut self, time: Timestamp) -> Option<Bar15m> {
+    pub fn pop(&mut self, time: Timestamp) -> Option<Known> {
         if self.next_known() != time {
             return None;
         }
-        self.open.pop_front().map(|bucket| bucket.bar)
+        let known = |Bucket { bar, is_patched, .. }| Known { bar, is_patched };
+        self.open.pop_front().map(known)
     }
 }
 
-/// Minutes of one instrument that ticks are still being added to, oldest first.
+impl Quarter {
+    /// The quarter's bar with nothing but its first minute.
+    fn begun_by(&self, bar: &Bar) -> Bar15m {
+        Bar15m {
+            instrument: bar.instrument,
+            open_time: self.open_time,
+            close_time: self.close_time,
+            open: bar.open,
+            high: bar.high,
+            low: bar.low,
+            close: bar.close,
+            volume: bar.volume,
+            minutes: 1,
+            minutes_expected: self.minutes_expected,
+        }
+    }
+
+    /// The quarter's bar from its minutes, ascending; none of none.
+    pub fn of_minutes<'a>(&self, minutes: impl Iterator<Item = &'a Bar>) -> Option<Bar15m> {
+        let mut whole = Buckets::new(Release::AtClose);
+        minutes.for_each(|minute| whole.add(minute, self, true));
+        whole.open.pop_front().map(|bucket| bucket.bar)
+    }
+}
+
+/// Minutes of one instrument that ticks are still being added to, oldest first, and how much was
+/// traded before them.
+///
+/// What comes out depends on which ticks came, not on their order, nor on how often each came.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct TickMinutes {
-    open: VecDeque<Bar>,
+    open: VecDeque<TickMinute>,
+    /// The day that the next field is about.
+    day: Date,
+    /// Shares traded that day before the open minutes, as far as ticks told.
+    traded: Qty,
+}
+
+/// A minute in the making.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct TickMinute {
+    first: Tick,
+    last: Tick,
+    high: Price,
+    low: Price,
+    /// Shares traded that day until then; stale ticks say less than was said before.
+    traded: Qty,
+    /// Shares of its ticks, each as often as it came: for feeds that do not say the day's volume.
+    quantity: Qty,
+}
+
+/// Ticks by the exchange's time; of one instant, by what was traded until then.
+const fn order(tick: &Tick) -> (Timestamp, Qty, Price) {
+    (tick.time, tick.day_volume, tick.price)
 }
 
 impl TickMinutes {
-    /// Adds a tick to its minute. Ticks may come in any order within what the watermark allows.
+    /// Adds a tick to its minute.
     pub fn add(&mut self, tick: &Tick) {
         let open_time = tick.time.floor_to(MINUTE_US);
-        let place = self.open.partition_point(|bar| bar.open_time < open_time);
-        match self.open.get_mut(place).filter(|bar| bar.open_time == open_time) {
-            Some(bar) => {
-                bar.high = bar.high.max(tick.price);
-                bar.low = bar.low.min(tick.price);
-                bar.close = tick.price;
-                bar.volume = bar.volume.plus(tick.volume);
-            }
-            None => self.open.insert(place, first_of_minute(tick, open_time)),
+        let place = self.open.partition_point(|minute| minute.open_time() < open_time);
+        match self.open.get_mut(place).filter(|minute| minute.open_time() == open_time) {
+            Some(minute) => minute.add(tick),
+            None => self.open.insert(place, TickMinute::begun_by(tick)),
+        }
+    }
+
+    /// Looks at a tick that belongs to no minute, such as the opening auction's: what was traded
+    /// then was not traded in the minutes that follow.
+    pub fn pass(&mut self, tick: &Tick) {
+        let is_before = |minute: &TickMinute| order(tick) < order(&minute.first);
+        if self.open.front().is_none_or(is_before) {
+            self.trade(tick.time.date(), tick.day_volume);
         }
     }
 
     /// When the oldest open minute closes.
     pub fn next_close(&self) -> Timestamp {
-        self.open.front().map_or(Timestamp::MAX, Bar::close_time)
+        self.open.front().map_or(Timestamp::MAX, |minute| minute.open_time().plus_us(MINUTE_US))
     }
 
     /// The oldest open minute, if it closes at `time`.
     pub fn pop(&mut self, time: Timestamp) -> Option<Bar> {
-        if self.next_close() == time { self.open.pop_front() } else { None }
+        if self.next_close() != time {
+            return None;
+        }
+        let minute = self.open.pop_front()?;
+        let before = if self.day == minute.first.time.date() { self.traded } else { Qty::ZERO };
+        let bar = minute.bar(before);
+        self.trade(minute.last.time.date(), minute.traded);
+        Some(bar)
+    }
+
+    fn trade(&mut self, date: Date, traded: Qty) {
+        let before = if self.day == date { self.traded } else { Qty::ZERO };
+        if self.day <= date {
+            (self.day, self.traded) = (date, before.max(traded));
+        }
     }
 }
 
-fn first_of_minute(tick: &Tick, open_time: Timestamp) -> Bar {
-    let Tick { instrument, price, volume, .. } = *tick;
-    let (open, high, low, close): (Price, Price, Price, Price) = (price, price, price, price);
-    let volume: Qty = volume;
-    Bar { instrument, open_time, open, high, low, close, volume }
+impl TickMinute {
+    fn begun_by(tick: &Tick) -> TickMinute {
+        let Tick { price, quantity, day_volume: traded, .. } = *tick;
+        TickMinute { first: *tick, last: *tick, high: price, low: price, traded, quantity }
+    }
+
+    fn add(&mut self, tick: &Tick) {
+        self.high = self.high.max(tick.price);
+        self.low = self.low.min(tick.price);
+        self.traded = self.traded.max(tick.day_volume);
+        self.quantity = self.quantity.plus(tick.quantity).min(QTY_MAX);
+        if order(tick) < order(&self.first) {
+            self.first = *tick;
+        }
+        if order(tick) > order(&self.last) {
+            self.last = *tick;
+        }
+    }
+
+    const fn open_time(&self) -> Timestamp {
+        self.first.time.floor_to(MINUTE_US)
+    }
+
+    /// The minute's bar, where so many shares were traded that day `before` it.
+    fn bar(&self, before: Qty) -> Bar {
+        Bar {
+            instrument: self.first.instrument,
+            open_time: self.open_time(),
+            open: self.first.price,
+            high: self.high,
+            low: self.low,
+            close: self.last.price,
+            volume: match self.traded {
+                Qty::ZERO => self.quantity,
+                traded => Qty((traded.0 - before.0).max(0)),
+            },
+        }
+    }
 }

@@ -8,24 +8,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::config::Profile;
 use crate::domain::event::RunStarted;
-use crate::domain::fact::{Bar, Bar15m, RejectReason, Rejection, Tick};
+use crate::domain::fact::{Bar, Bar15m, Gap, RejectReason, Rejection, Tick};
 use crate::domain::instrument::{Instrument, InstrumentId};
 use crate::domain::money::Price;
 use crate::domain::session::Session;
 use crate::domain::time::{Date, MINUTE_US, Timestamp, Window};
 
-use super::aggregate::{Buckets, Quarter, Release, TickMinutes};
-use super::outbox::{INPUT, Outbox};
+use super::aggregate::{Buckets, Known, Quarter, Release, TickMinutes};
 
 /// Something that passing time brings to an end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Boundary {
-    /// A strategy bar is known: it is complete, or as complete as it will ever be.
-    Bar(Bar15m, Timestamp),
+    /// A minute made of ticks is over, and accepted.
+    Minute(Bar),
+    /// A minute made of ticks is over, and of no use.
+    NoMinute(Rejection),
+    /// A strategy bar is known: it is complete, or as complete as it will be at its time.
+    Bar(Known, Timestamp),
     /// An instrument's position must be closed: its session is about to end.
     Flatten(InstrumentId, Timestamp),
     /// The trading day is over for all instruments.
     SessionOver(Date, Timestamp),
+}
+
+/// Where an accepted minute comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Maker {
+    /// The source has whole minutes.
+    Source,
+    /// The core made it of ticks.
+    Ticks,
+    /// Somebody looked it up.
+    Archive,
 }
 
 /// An instrument's hours and grid on one trading day.
@@ -44,6 +58,12 @@ struct Lane {
     hours: Vec<Hours>,
     buckets: Buckets,
     tick_minutes: TickMinutes,
+    /// The session's minutes that ticks or an archive made, ascending.
+    minutes: Vec<Bar>,
+    /// Whether bars of the session came as they are. Then `minutes` lacks them.
+    has_bars: bool,
+    /// When trades of the session may be missing.
+    gaps: Vec<Window>,
     /// Start of the newest accepted minute.
     last_minute: Timestamp,
     /// The quarter of that minute.
@@ -64,8 +84,8 @@ pub struct Lanes {
     session: usize,
     watermark: Timestamp,
     next_boundary: Timestamp,
-    /// Whose turn it is among the boundaries at `next_boundary`: every lane's strategy bars, then
-    /// every lane's flattening, then the session. So one walk takes all of them.
+    /// Whose turn it is among the boundaries at `next_boundary`: every lane's minutes of ticks, then
+    /// their strategy bars, then their flattening, then the session. So one walk takes all of them.
     turn: usize,
     bar_us: i64,
     flatten_us: i64,
@@ -91,6 +111,9 @@ impl Lanes {
             hours: run.sessions.iter().map(|session| Hours::new(session, instrument)).collect(),
             buckets: Buckets::new(release),
             tick_minutes: TickMinutes::default(),
+            minutes: Vec::new(),
+            has_bars: false,
+            gaps: Vec::new(),
             last_minute: Timestamp::MIN,
             quarter: NO_QUARTER,
             window: NOWHERE,
@@ -136,11 +159,11 @@ impl Lanes {
         if bar.close_time() <= self.watermark {
             return Err(RejectReason::Late);
         }
-        self.admit_minute(bar)
+        self.admit_minute(bar, Maker::Source)
     }
 
     #[inline(always)]
-    fn admit_minute(&mut self, bar: &Bar) -> Result<(), RejectReason> {
+    fn admit_minute(&mut self, bar: &Bar, maker: Maker) -> Result<(), RejectReason> {
         let (bar_us, session) = (self.bar_us, self.session);
         let lane = &mut self.lanes[bar.instrument.index()];
         let in_window = lane.window.contains(bar.open_time);
@@ -159,7 +182,8 @@ impl Lanes {
         if is_new {
             lane.quarter = lane.quarter_of(bar.open_time, bar_us, session);
         }
-        lane.buckets.add(bar, &lane.quarter);
+        lane.buckets.add(bar, &lane.quarter, maker == Maker::Archive);
+        lane.has_bars |= maker == Maker::Source;
         if is_new {
             self.next_boundary = self.next_boundary.min(lane.buckets.next_known());
         }
@@ -172,15 +196,53 @@ impl Lanes {
             return Err(RejectReason::Late);
         }
         let lane = &mut self.lanes[tick.instrument.index()];
-        lane.find_window(tick.time, self.session)?;
+        if let Err(reason) = lane.find_window(tick.time, self.session) {
+            lane.tick_minutes.pass(tick);
+            return Err(reason);
+        }
         lane.tick_minutes.add(tick);
         self.next_boundary = self.next_boundary.min(lane.tick_minutes.next_close());
         Ok(())
     }
 
-    /// The next boundary at or before `watermark`, in order. Minutes made of ticks close on the
-    /// way and are written to `out`. Ask until there is none.
-    pub fn pop_boundary(&mut self, watermark: Timestamp, out: &mut Outbox<'_>) -> Option<Boundary> {
+    /// Adds a minute from an archive, or says why not (rule 1.6). A strategy bar that was known
+    /// already is given back as it is now.
+    pub fn admit_backfill(&mut self, bar: &Bar) -> Result<Option<Bar15m>, RejectReason> {
+        let (bar_us, session, watermark) = (self.bar_us, self.session, self.watermark);
+        let lane = &mut self.lanes[bar.instrument.index()];
+        let window = lane.find_window(bar.open_time, session)?;
+        if bar.close_time() > window.close {
+            return Err(RejectReason::OutsideSession);
+        }
+        let has_waiting = lane.tick_minutes.next_close() < bar.close_time();
+        if bar.open_time > lane.last_minute && bar.close_time() > watermark && !has_waiting {
+            self.admit_minute(bar, Maker::Archive)?;
+            self.lanes[bar.instrument.index()].minutes.push(*bar);
+            return Ok(None);
+        }
+        lane.patch(bar)?;
+        let quarter = lane.quarter_of(bar.open_time, bar_us, session);
+        let Some(patched) = quarter.of_minutes(lane.minutes_of(&quarter)) else { return Ok(None) };
+        if !lane.buckets.is_open(&quarter, watermark) {
+            return Ok(Some(patched));
+        }
+        lane.buckets.patch(patched, watermark);
+        self.next_boundary = self.next_boundary.min(lane.buckets.next_known());
+        Ok(None)
+    }
+
+    /// Takes note of missing trades.
+    pub fn gap(&mut self, gap: &Gap) {
+        let window = Window { open: gap.from, close: gap.to };
+        let gaps = &mut self.lanes[gap.instrument.index()].gaps;
+        match gaps.last_mut().filter(|last| last.close >= window.open && last.open <= window.open) {
+            Some(last) => last.close = last.close.max(window.close),
+            None => gaps.push(window),
+        }
+    }
+
+    /// The next boundary at or before `watermark`, in order. Ask until there is none.
+    pub fn pop_boundary(&mut self, watermark: Timestamp) -> Option<Boundary> {
         loop {
             if let Some(boundary) = self.pop_at_time() {
                 return Some(boundary);
@@ -189,7 +251,6 @@ impl Lanes {
             if self.next_boundary > watermark {
                 return None;
             }
-            self.close_tick_minutes(self.next_boundary, out);
             self.turn = 0;
         }
     }
@@ -198,13 +259,21 @@ impl Lanes {
     fn pop_at_time(&mut self) -> Option<Boundary> {
         let (time, lanes) = (self.next_boundary, self.lanes.len());
         while self.turn < lanes {
-            if let Some(bar) = self.lanes[self.turn].buckets.pop(time) {
-                return Some(Boundary::Bar(bar, time));
+            if let Some(bar) = self.lanes[self.turn].tick_minutes.pop(time) {
+                return Some(self.close_minute(&bar));
             }
             self.turn += 1;
         }
         while self.turn < 2 * lanes {
-            let place = self.turn - lanes;
+            let lane = &mut self.lanes[self.turn - lanes];
+            if let Some(mut known) = lane.buckets.pop(time) {
+                known.is_patched |= lane.lacks_trades(known.bar.open_time, known.bar.close_time);
+                return Some(Boundary::Bar(known, time));
+            }
+            self.turn += 1;
+        }
+        while self.turn < 3 * lanes {
+            let place = self.turn - 2 * lanes;
             self.turn += 1;
             if self.lanes[place].flatten_time == time {
                 self.lanes[place].flatten_time = Timestamp::MAX;
@@ -224,27 +293,32 @@ impl Lanes {
 
     /// How many turns there are.
     fn turns(&self) -> usize {
-        2 * self.lanes.len() + 1
+        3 * self.lanes.len() + 1
     }
 
-    #[inline(never)]
-    fn close_tick_minutes(&mut self, time: Timestamp, out: &mut Outbox<'_>) {
-        for place in 0..self.lanes.len() {
-            while let Some(bar) = self.lanes[place].tick_minutes.pop(time) {
-                match self.admit_minute(&bar) {
-                    Ok(()) => out.push(INPUT, bar),
-                    Err(reason) => {
-                        let Bar { instrument, open_time: time, .. } = bar;
-                        out.push(INPUT, Rejection { instrument, time, reason })
-                    }
-                };
-            }
+    /// A minute of ticks is over: it counts, unless trades of it may be missing or an archive was
+    /// faster.
+    fn close_minute(&mut self, bar: &Bar) -> Boundary {
+        let lane = &mut self.lanes[bar.instrument.index()];
+        let accepted = match lane.lacks_trades(bar.open_time, bar.close_time()) {
+            true => Err(RejectReason::Gap),
+            false if lane.has_minute(bar.open_time) => Err(RejectReason::Duplicate),
+            false => self.admit_minute(bar, Maker::Ticks),
+        };
+        let Bar { instrument, open_time: time, .. } = *bar;
+        if let Err(reason) = accepted {
+            return Boundary::NoMinute(Rejection { instrument, time, reason });
         }
+        self.lanes[instrument.index()].minutes.push(*bar);
+        Boundary::Minute(*bar)
     }
 
     /// Says when positions have to be closed in the session that is not over.
     fn begin_session(&mut self) {
         for lane in &mut self.lanes {
+            lane.minutes.clear();
+            lane.has_bars = false;
+            lane.gaps.clear();
             let hours = lane.hours.get(self.session).filter(|hours| !hours.windows.is_empty());
             let before_end = |hours: &Hours| hours.end.plus_us(-self.flatten_us);
             lane.flatten_time = hours.map_or(Timestamp::MAX, before_end);
@@ -300,6 +374,37 @@ impl Hours {
 }
 
 impl Lane {
+    /// Whether trades of `[from, to)` may be missing.
+    fn lacks_trades(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.gaps.iter().any(|gap| gap.open < to && from < gap.close)
+    }
+
+    fn has_minute(&self, open_time: Timestamp) -> bool {
+        self.minutes.binary_search_by_key(&open_time, |minute| minute.open_time).is_ok()
+    }
+
+    /// Adds a minute to those of the session, or puts it in the place of what was there. Not where
+    /// it says the same, nor where the session's bars came as they are: nothing completes these.
+    fn patch(&mut self, bar: &Bar) -> Result<(), RejectReason> {
+        if self.has_bars {
+            return Err(RejectReason::OutOfOrder);
+        }
+        let place = self.minutes.partition_point(|minute| minute.open_time < bar.open_time);
+        match self.minutes.get_mut(place).filter(|minute| minute.open_time == bar.open_time) {
+            Some(minute) if minute == bar => return Err(RejectReason::Duplicate),
+            Some(minute) => *minute = *bar,
+            None => self.minutes.insert(place, *bar),
+        }
+        Ok(())
+    }
+
+    /// The session's minutes in a quarter.
+    fn minutes_of(&self, quarter: &Quarter) -> impl Iterator<Item = &Bar> {
+        let from = self.minutes.partition_point(|minute| minute.open_time < quarter.open_time);
+        let to = self.minutes.partition_point(|minute| minute.open_time < quarter.end);
+        self.minutes[from..to].iter()
+    }
+
     /// The window that holds `time`, in the session that is not over or a later one.
     fn find_window(&self, time: Timestamp, session: usize) -> Result<Window, RejectReason> {
         let rest = self.hours.get(session..).unwrap_or_default();

@@ -5,10 +5,10 @@
 //! does otherwise:
 //!
 //! - [`lanes`] (1, 2, 7.1) one lane per instrument; the boundaries that a watermark reaches
-//! - [`aggregate`] (1.4, 1.5, 2) ticks and minutes into strategy bars
+//! - [`aggregate`] (1.4 to 1.6, 2) ticks and minutes into strategy bars
 //! - [`indicator`] (3, 7.2) exactly the pandas kernels, one bar at a time or over a window
 //! - [`strategy`] (4, 7.3) the four conditions and the size
-//! - [`broker`] (5, 6, 7.4) orders, fills and limits, honest or compat
+//! - [`broker`] (5, 6, 7.4, 9) orders, fills and limits: honest, compat or none
 //! - [`portfolio`] positions, cash, the day's profit
 //! - [`outbox`] what a step derived, with causes
 #![deny(missing_docs)]
@@ -25,11 +25,12 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::event::{Derived, Input, RunStarted};
-use crate::domain::fact::{Bar, Bar15m, RejectReason, Rejection, Tick};
+use crate::domain::event::{Derived, Input, Output, RunStarted};
+use crate::domain::fact::{Bar, RejectReason, Rejection, Tick};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::time::Timestamp;
 
+use aggregate::Known;
 use broker::{Broker, PriceEvent};
 use lanes::{Boundary, Lanes};
 use outbox::{INPUT, Outbox};
@@ -71,6 +72,9 @@ impl Core {
             Input::Command(command) => {
                 self.broker.command(command, &mut self.portfolio, &mut out);
             }
+            Input::Backfill(minute) => self.backfill(&minute.bar, &mut out),
+            Input::Gap(gap) => self.lanes.gap(gap),
+            Input::Notice(_) => {}
             Input::RunStarted(_) => panic!("RunStarted is record 0 and makes the core"),
             Input::RunEnded(_) => {}
         }
@@ -80,7 +84,7 @@ impl Core {
     fn bar(&mut self, bar: &Bar, out: &mut Outbox<'_>) {
         match self.lanes.admit_bar(bar) {
             Ok(()) => {
-                let event = PriceEvent::of_bar(bar);
+                let event = PriceEvent::of_bar(bar, INPUT);
                 self.broker.price(&event, &self.lanes, &mut self.portfolio, out);
             }
             Err(reason) => reject(bar.instrument, bar.open_time, reason, out),
@@ -88,38 +92,65 @@ impl Core {
     }
 
     fn tick(&mut self, tick: &Tick, out: &mut Outbox<'_>) {
-        match self.lanes.admit_tick(tick) {
-            Ok(()) => {
-                let event = PriceEvent::of_tick(tick);
-                self.broker.price(&event, &self.lanes, &mut self.portfolio, out);
-            }
-            Err(reason) => reject(tick.instrument, tick.time, reason, out),
+        self.strategy.keep_days();
+        if let Err(reason) = self.lanes.admit_tick(tick) {
+            reject(tick.instrument, tick.time, reason, out);
+        }
+    }
+
+    fn backfill(&mut self, bar: &Bar, out: &mut Outbox<'_>) {
+        self.strategy.keep_days();
+        match self.lanes.admit_backfill(bar) {
+            Ok(Some(revised)) => self.strategy.revise(&revised),
+            Ok(None) => {}
+            Err(reason) => reject(bar.instrument, bar.open_time, reason, out),
         }
     }
 
     #[inline]
     fn watermark(&mut self, time: Timestamp, out: &mut Outbox<'_>) {
+        if self.strategy.is_revised() {
+            self.retell(out);
+        }
         if time < self.lanes.next_boundary() {
             self.lanes.set_watermark(time);
             return;
         }
-        while let Some(boundary) = self.lanes.pop_boundary(time, out) {
+        while let Some(boundary) = self.lanes.pop_boundary(time) {
             match boundary {
-                Boundary::Bar(bar, at) => self.strategy_bar(&bar, at, out),
+                Boundary::Minute(bar) => {
+                    let event = PriceEvent::of_bar(&bar, out.push(INPUT, bar));
+                    self.broker.price(&event, &self.lanes, &mut self.portfolio, out);
+                }
+                Boundary::NoMinute(rejection) => {
+                    out.push(INPUT, rejection);
+                }
+                Boundary::Bar(known, at) => self.strategy_bar(&known, at, out),
                 Boundary::Flatten(instrument, at) => {
                     self.broker.flatten(instrument, at, &self.portfolio, out);
                 }
                 Boundary::SessionOver(date, at) => {
                     self.broker.session_over(date, at, &mut self.portfolio, out);
+                    self.strategy.session_over();
                 }
             }
         }
         self.lanes.set_watermark(time);
     }
 
-    fn strategy_bar(&mut self, bar: &Bar15m, time: Timestamp, out: &mut Outbox<'_>) {
+    /// Strategy bars that an archive completed after they were known (rule 2.5).
+    #[cold]
+    fn retell(&mut self, out: &mut Outbox<'_>) {
+        self.strategy.retell(|bar, row| {
+            let cause = out.push(INPUT, Output::BarRevised(*bar));
+            out.push(cause, row);
+        });
+    }
+
+    fn strategy_bar(&mut self, known: &Known, time: Timestamp, out: &mut Outbox<'_>) {
+        let bar = &known.bar;
         let cause = out.push(INPUT, *bar);
-        let (row, signal) = self.strategy.bar(bar, time);
+        let (row, signal) = self.strategy.bar(known, time);
         out.push(cause, row);
         self.broker.bar(bar, time, cause, &mut self.portfolio, out);
         if let Some(signal) = signal

@@ -16,6 +16,7 @@ use crate::domain::fact::{Bar15m, Indicators, Signal, SignalKind};
 use crate::domain::money::{Cash, Price, Qty, Side};
 use crate::domain::time::Timestamp;
 
+use super::aggregate::Known;
 use super::indicator::IndicatorSet;
 use super::indicator::window::IndicatorWindow;
 
@@ -30,14 +31,36 @@ pub struct Strategy {
     active_from: Timestamp,
     lanes: Vec<History>,
     memory: Memory,
+    days: Vec<Day>,
+    /// Whether [`Day`]s are kept: only where an archive may complete them.
+    keeps_days: bool,
+    /// Whether a bar that was told is another one now.
+    is_revised: bool,
 }
 
 /// What the strategy remembers of one instrument under every profile.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct History {
     bars: u32,
     previous_close: f64,
     previous_ema20: f64,
+}
+
+/// The bars of an instrument since the last session ended, and how it stood then: from these,
+/// everything can be computed again when an archive completes one of them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Day {
+    before: Option<(History, Recall)>,
+    bars: Vec<Bar15m>,
+    /// The first bar that is not as it was told.
+    revised: Option<Timestamp>,
+}
+
+/// What the indicators of one instrument look back on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Recall {
+    Whole(IndicatorSet),
+    Window(IndicatorWindow),
 }
 
 /// What the indicators of each instrument look back on.
@@ -89,33 +112,107 @@ impl Strategy {
             active_from: run.config.active_from,
             lanes: vec![history; count],
             memory,
+            days: vec![Day::default(); count],
+            keeps_days: false,
+            is_revised: false,
             config,
+        }
+    }
+
+    /// From now on bars may be completed after they were told.
+    #[inline]
+    pub fn keep_days(&mut self) {
+        if !self.keeps_days {
+            self.keeps_days = true;
+            self.session_over();
+        }
+    }
+
+    /// A trading day is over: its bars stay what they are.
+    pub fn session_over(&mut self) {
+        if !self.keeps_days {
+            return;
+        }
+        for (place, day) in self.days.iter_mut().enumerate() {
+            day.before = Some((self.lanes[place], self.memory.recall(place)));
+            day.bars.clear();
+        }
+    }
+
+    /// A bar that was told is this one now, or there is one where there was none.
+    pub fn revise(&mut self, bar: &Bar15m) {
+        let day = &mut self.days[bar.instrument.index()];
+        let place = day.bars.partition_point(|told| told.open_time < bar.open_time);
+        match day.bars.get_mut(place).filter(|told| told.open_time == bar.open_time) {
+            Some(told) => *told = *bar,
+            None => day.bars.insert(place, *bar),
+        }
+        let since = day.revised.map_or(bar.open_time, |revised| revised.min(bar.open_time));
+        day.revised = Some(since);
+        self.is_revised = true;
+    }
+
+    /// Whether there is something to [`retell`](Strategy::retell).
+    #[inline]
+    pub const fn is_revised(&self) -> bool {
+        self.is_revised
+    }
+
+    /// Computes the day of every instrument with revised bars again, and tells each bar from the
+    /// first revised one on with its indicators. What followed from the bars as they were told
+    /// stays: nobody can trade in the past.
+    pub fn retell(&mut self, mut tell: impl FnMut(&Bar15m, Indicators)) {
+        self.is_revised = false;
+        for place in 0..self.days.len() {
+            let Some(since) = self.days[place].revised.take() else { continue };
+            let Some((history, recall)) = self.days[place].before.clone() else { continue };
+            self.lanes[place] = history;
+            self.memory.restore(place, recall);
+            for bar in core::mem::take(&mut self.days[place].bars) {
+                let (row, ..) = self.take(&bar);
+                if bar.open_time >= since {
+                    tell(&bar, row);
+                }
+                self.days[place].bars.push(bar);
+            }
         }
     }
 
     /// Takes the next bar of an instrument, known at `time`: the indicators after it, and its
     /// signal if it has one.
-    pub fn bar(&mut self, bar: &Bar15m, time: Timestamp) -> (Indicators, Option<Signal>) {
-        let place = bar.instrument.index();
-        let history = &mut self.lanes[place];
-        let (row, previous_ema20) = match &mut self.memory {
-            Memory::Whole(sets) => (sets[place].update(bar), history.previous_ema20),
-            Memory::Window(windows) => windows[place].update(bar),
-        };
+    pub fn bar(&mut self, known: &Known, time: Timestamp) -> (Indicators, Option<Signal>) {
+        let bar = &known.bar;
+        if self.keeps_days {
+            self.days[bar.instrument.index()].bars.push(*bar);
+        }
+        let (row, previous_ema20, before) = self.take(bar);
         let view = View {
             bar,
             time,
             row: &row,
             close: bar.close.rupees(),
-            previous_close: history.previous_close,
+            previous_close: before.previous_close,
             previous_ema20,
         };
-        let is_due = history.bars >= self.first_bar && time > self.active_from;
-        history.bars = history.bars.saturating_add(1);
-        history.previous_close = view.close;
-        history.previous_ema20 = row.ema20;
+        let is_due = before.bars >= self.first_bar && time > self.active_from && !known.is_patched;
         let signal = if is_due { self.signal(&view) } else { None };
         (row, signal)
+    }
+
+    /// The next bar of an instrument: the indicators after it, `ema20` at the bar before it, and
+    /// what was remembered until then.
+    fn take(&mut self, bar: &Bar15m) -> (Indicators, f64, History) {
+        let place = bar.instrument.index();
+        let history = &mut self.lanes[place];
+        let before = *history;
+        let (row, previous_ema20) = match &mut self.memory {
+            Memory::Whole(sets) => (sets[place].update(bar), history.previous_ema20),
+            Memory::Window(windows) => windows[place].update(bar),
+        };
+        history.bars = history.bars.saturating_add(1);
+        history.previous_close = bar.close.rupees();
+        history.previous_ema20 = row.ema20;
+        (row, previous_ema20, before)
     }
 
     fn signal(&self, view: &View<'_>) -> Option<Signal> {
@@ -185,6 +282,23 @@ impl Strategy {
             Side::Sell => (close + atr, close - 2.0 * atr),
         };
         Size { quantity: Qty(quantity), stop: to_paisa(stop), target: to_paisa(target) }
+    }
+}
+
+impl Memory {
+    fn recall(&self, place: usize) -> Recall {
+        match self {
+            Memory::Whole(sets) => Recall::Whole(sets[place].clone()),
+            Memory::Window(windows) => Recall::Window(windows[place].clone()),
+        }
+    }
+
+    fn restore(&mut self, place: usize, recall: Recall) {
+        match (self, recall) {
+            (Memory::Whole(sets), Recall::Whole(set)) => sets[place] = set,
+            (Memory::Window(windows), Recall::Window(window)) => windows[place] = window,
+            _ => unreachable!("a run has one profile"),
+        }
     }
 }
 

@@ -38,6 +38,8 @@ tagged! {
         Honest = 1 "honest",
         /// What the Python system does: fills at the bar's close, exits exactly at the level.
         Compat = 2 "compat",
+        /// No order at all: signals are made and looked at.
+        Observe = 3 "observe",
     }
 }
 
@@ -113,6 +115,8 @@ pub struct ExecutionConfig {
     pub daily_loss_max: Cash,
     /// Largest position in shares (compat).
     pub position_max: Qty,
+    /// What a position of one symbol may be worth when it is entered (honest).
+    pub exposure_max: Cash,
 }
 
 impl Default for ExecutionConfig {
@@ -128,6 +132,7 @@ impl Default for ExecutionConfig {
             capital: Cash::from_rupees(100_000),
             daily_loss_max: Cash::from_rupees(5_000),
             position_max: Qty(100_000),
+            exposure_max: Cash::from_rupees(1_000_000_000),
         }
     }
 }

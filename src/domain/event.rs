@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::config::RunConfig;
 use super::fact::{
-    Bar, Bar15m, Fill, Halt, Indicators, Order, Position, Rejection, SessionEnded, Signal, Tick,
+    Backfill, Bar, Bar15m, Fill, Gap, Halt, Indicators, Notice, Order, Position, Rejection,
+    SessionEnded, Signal, Tick,
 };
 use super::instrument::{Instrument, InstrumentId};
 use super::session::Session;
@@ -18,7 +19,7 @@ use super::tags::tagged;
 use super::time::Timestamp;
 
 /// Number of the rules that the core follows. It goes up when the same inputs give other outputs.
-pub const CORE_VERSION: u32 = 1;
+pub const CORE_VERSION: u32 = 2;
 
 /// What the world said. Every input has a number; RunStarted has number 0.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,12 +28,18 @@ pub enum Input {
     RunStarted(Box<RunStarted>),
     /// A minute bar from a feed or a file.
     Bar(Bar),
-    /// A trade from a feed.
+    /// The last trade, as a feed tells it.
     Tick(Tick),
     /// No more events before this instant.
     Watermark(Timestamp),
     /// Somebody wants something.
     Command(Command),
+    /// A minute from an archive: it completes history and moves nothing else.
+    Backfill(Backfill),
+    /// Trades may be missing.
+    Gap(Gap),
+    /// Something happened at the feed that decides nothing.
+    Notice(Box<Notice>),
     /// No more inputs: always the last record of a run that ended.
     RunEnded(RunEnded),
 }
@@ -44,6 +51,8 @@ pub enum Output {
     Bar1m(Bar),
     /// A strategy bar.
     Bar15m(Bar15m),
+    /// A strategy bar that was known before, as it is now that an archive completed it.
+    BarRevised(Bar15m),
     /// Indicator values after a strategy bar.
     Indicators(Indicators),
     /// The strategy wants a position.
@@ -99,8 +108,10 @@ tagged! {
         Resume = 2 "resume",
         /// Close every position.
         Flatten = 3 "flatten",
-        /// Close every position and never enter again.
+        /// Close every position and enter no more until `Release`.
         Kill = 4 "kill",
+        /// New entries again after a kill.
+        Release = 5 "release",
     }
 }
 
@@ -201,6 +212,9 @@ impl Event {
             Event::Input(input) => match input {
                 Input::Bar(bar) => Some(bar.instrument),
                 Input::Tick(tick) => Some(tick.instrument),
+                Input::Backfill(Backfill { bar, .. }) => Some(bar.instrument),
+                Input::Gap(gap) => Some(gap.instrument),
+                Input::Notice(notice) => notice.instrument,
                 Input::RunStarted(_)
                 | Input::Watermark(_)
                 | Input::Command(_)
@@ -208,7 +222,7 @@ impl Event {
             },
             Event::Output(output) => match output {
                 Output::Bar1m(bar) => Some(bar.instrument),
-                Output::Bar15m(bar) => Some(bar.instrument),
+                Output::Bar15m(bar) | Output::BarRevised(bar) => Some(bar.instrument),
                 Output::Indicators(row) => Some(row.instrument),
                 Output::Signal(signal) => Some(signal.instrument),
                 Output::Order(order) => Some(order.instrument),
@@ -229,12 +243,15 @@ impl Event {
                 Input::Tick(tick) => Some(tick.time),
                 Input::Watermark(time) => Some(*time),
                 Input::Command(command) => Some(command.time),
+                Input::Backfill(Backfill { bar, .. }) => Some(bar.open_time),
+                Input::Gap(gap) => Some(gap.from),
+                Input::Notice(notice) => Some(notice.time),
                 Input::RunEnded(end) => Some(end.time),
                 Input::RunStarted(_) => None,
             },
             Event::Output(output) => match output {
                 Output::Bar1m(bar) => Some(bar.open_time),
-                Output::Bar15m(bar) => Some(bar.open_time),
+                Output::Bar15m(bar) | Output::BarRevised(bar) => Some(bar.open_time),
                 Output::Indicators(row) => Some(row.open_time),
                 Output::Signal(signal) => Some(signal.time),
                 Output::Order(order) => Some(order.time),

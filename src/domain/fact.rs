@@ -72,7 +72,8 @@ impl Bar {
     }
 }
 
-/// One observed trade.
+/// The last trade, as a feed tells it. Feeds leave trades out, so a tick says more than one trade
+/// does: how much was traded that day until then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tick {
     /// What was traded.
@@ -81,8 +82,10 @@ pub struct Tick {
     pub time: Timestamp,
     /// At what price.
     pub price: Price,
-    /// Shares traded since the tick before.
-    pub volume: Qty,
+    /// Shares of this trade.
+    pub quantity: Qty,
+    /// Shares traded that day up to this trade, itself included; 0 where the feed does not say.
+    pub day_volume: Qty,
 }
 
 impl Tick {
@@ -91,8 +94,82 @@ impl Tick {
         if self.price.0 <= 0 || self.price > PRICE_MAX {
             return Some(Defect::PriceOutOfRange);
         }
-        (self.volume < Qty::ZERO || self.volume > QTY_MAX).then_some(Defect::VolumeOutOfRange)
+        let is_possible = |shares: Qty| (Qty::ZERO..=QTY_MAX).contains(&shares);
+        let are_possible = is_possible(self.quantity) && is_possible(self.day_volume);
+        (!are_possible).then_some(Defect::VolumeOutOfRange)
     }
+}
+
+tagged! {
+    /// Which archive a minute comes from.
+    BackfillOrigin {
+        /// The local history.
+        Store = 1 "store",
+        /// The feed's candles of the day.
+        Intraday = 2 "intraday",
+        /// The feed's candles of earlier days.
+        Historical = 3 "historical",
+    }
+}
+
+/// A minute from an archive. It is no price for anybody who waits for one, and a strategy bar that
+/// holds such a minute makes no signal: what it says was not known when it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backfill {
+    /// The minute.
+    pub bar: Bar,
+    /// Where it comes from.
+    pub origin: BackfillOrigin,
+}
+
+/// Trades of `[from, to)` may be missing. Minutes that overlap are not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Of what.
+    pub instrument: InstrumentId,
+    /// The last moment that was seen.
+    pub from: Timestamp,
+    /// The first moment that is seen again.
+    pub to: Timestamp,
+}
+
+tagged! {
+    /// What happened at a feed.
+    NoticeKind {
+        /// The feed is there, and has said how each instrument stands.
+        FeedUp = 1 "feed-up",
+        /// The feed is gone.
+        FeedDown = 2 "feed-down",
+        /// The feed is there but says nothing.
+        FeedSilent = 3 "feed-silent",
+        /// The exchange changed the phase of its day.
+        Phase = 4 "phase",
+        /// The clock of this machine jumped.
+        ClockJump = 5 "clock-jump",
+        /// The feed's own minute is not the one that the ticks make.
+        MinuteDiffers = 6 "minute-differs",
+        /// Something from the feed could not be used.
+        Refused = 7 "refused",
+        /// What was left out or repaired since the last such notice.
+        Repaired = 8 "repaired",
+        /// An archive was asked, or answered.
+        Archive = 9 "archive",
+        /// A request to this program was refused.
+        Control = 10 "control",
+    }
+}
+
+/// Something happened at the feed that decides nothing, and that people want to read later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// When, by the exchange's clock.
+    pub time: Timestamp,
+    /// What.
+    pub kind: NoticeKind,
+    /// About which instrument; none: all of them.
+    pub instrument: Option<InstrumentId>,
+    /// In words, one line.
+    pub detail: String,
 }
 
 /// One strategy bar (15 minutes), made of the minutes that there were.
@@ -366,6 +443,12 @@ tagged! {
         Expired = 15 "expired",
         /// The position would grow beyond its largest size.
         PositionMax = 16 "position-max",
+        /// More of one symbol than is allowed.
+        Exposure = 17 "exposure",
+        /// The run only looks on.
+        Observing = 18 "observing",
+        /// Trades of the minute may be missing.
+        Gap = 19 "gap",
     }
 }
 
@@ -378,6 +461,7 @@ impl RejectReason {
                 | RejectReason::OutOfOrder
                 | RejectReason::Duplicate
                 | RejectReason::OutsideSession
+                | RejectReason::Gap
         )
     }
 }

@@ -19,8 +19,9 @@ use super::event::{
     Command, CommandKind, EndReason, Event, EventId, Input, Output, Record, RunEnded, RunStarted,
 };
 use super::fact::{
-    Bar, Bar15m, Fill, Halt, Indicators, Order, OrderReason, Position, RejectReason, Rejection,
-    SessionEnded, Signal, SignalKind, SignalRef, Tick,
+    Backfill, BackfillOrigin, Bar, Bar15m, Fill, Gap, Halt, Indicators, Notice, NoticeKind, Order,
+    OrderReason, Position, RejectReason, Rejection, SessionEnded, Signal, SignalKind, SignalRef,
+    Tick,
 };
 use super::instrument::InstrumentId;
 use super::money::{Cash, Price, Qty, Side};
@@ -141,9 +142,13 @@ events! {
     Input::Tick "tick" Tick,
     Input::Watermark "watermark" Timestamp,
     Input::Command "command" Command,
+    Input::Backfill "backfill" Backfill,
+    Input::Gap "gap" Gap,
+    Input::Notice "notice" Notice,
     Input::RunEnded "run-ended" RunEnded,
     Output::Bar1m "bar-1m" Bar,
     Output::Bar15m "bar-15m" Bar15m,
+    Output::BarRevised "bar-15m-revised" Bar15m,
     Output::Indicators "indicators" Indicators,
     Output::Signal "signal" Signal,
     Output::Order "order" Order,
@@ -213,7 +218,8 @@ macro_rules! line {
 }
 
 line!(Bar { instrument, open_time, open, high, low, close, volume; });
-line!(Tick { instrument, time, price, volume; });
+line!(Tick { instrument, time, price, quantity; day_volume });
+line!(Gap { instrument, from, to; });
 line!(Command { time, kind; });
 line!(RunEnded { time, reason; });
 line!(Bar15m { instrument, open_time, close_time, open, high, low, close, volume;
@@ -239,6 +245,38 @@ impl Line for Timestamp {
     }
     fn read(fields: &mut Fields<'_>, names: &Names) -> Result<Timestamp, TapeError> {
         fields.word("time", false, names)
+    }
+}
+
+impl Line for Backfill {
+    fn write(&self, line: &mut String, names: &Names) {
+        self.bar.write(line, names);
+        line.push_str(" origin=");
+        line.push_str(self.origin.word());
+    }
+    fn read(fields: &mut Fields<'_>, names: &Names) -> Result<Backfill, TapeError> {
+        let bar = Bar::read(fields, names)?;
+        Ok(Backfill { bar, origin: fields.word("origin", true, names)? })
+    }
+}
+
+/// The words are the rest of the line.
+impl Line for Notice {
+    fn write(&self, line: &mut String, names: &Names) {
+        let Notice { time, kind, instrument, detail } = self;
+        let instrument = instrument.write_word(names);
+        *line += &format!(" {time} {kind} {instrument}");
+        if !detail.is_empty() {
+            *line += &format!(" {detail}");
+        }
+    }
+    fn read(fields: &mut Fields<'_>, names: &Names) -> Result<Notice, TapeError> {
+        Ok(Notice {
+            time: fields.word("time", false, names)?,
+            kind: fields.word("kind", false, names)?,
+            instrument: fields.word("instrument", false, names)?,
+            detail: core::mem::take(&mut fields.rest).into(),
+        })
     }
 }
 
@@ -286,6 +324,8 @@ words! {
     RejectReason, "a reason to say no", RejectReason::from_word;
     CommandKind, "a command", CommandKind::from_word;
     EndReason, "why the run ended", EndReason::from_word;
+    BackfillOrigin, "an archive", BackfillOrigin::from_word;
+    NoticeKind, "what happened at the feed", NoticeKind::from_word;
 }
 
 impl Word for InstrumentId {
@@ -299,6 +339,16 @@ impl Word for InstrumentId {
             None => names.keys.iter().position(|key| key == word)?,
         };
         u16::try_from(place).ok().map(InstrumentId)
+    }
+}
+
+impl Word for Option<InstrumentId> {
+    const WHAT: &'static str = "a key of this run or -";
+    fn write_word(&self, names: &Names) -> String {
+        self.map_or_else(|| String::from("-"), |instrument| instrument.write_word(names))
+    }
+    fn read_word(word: &str, names: &Names) -> Option<Option<InstrumentId>> {
+        if word == "-" { Some(None) } else { InstrumentId::read_word(word, names).map(Some) }
     }
 }
 

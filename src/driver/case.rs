@@ -476,7 +476,8 @@ mod tests {
             trades_max = 1
             capital = 1000000000
             daily_loss_max = 1
-            position_max = 1000000"
+            position_max = 1000000
+            exposure_max = 7"
         );
         let mut case = parse(&text).unwrap();
         let all = settings(&mut case.strategy, &mut case.execution);
@@ -489,7 +490,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             execution.join(" "),
-            @r#""compat" 0 375 0 0 true 1 1000000000 1 1000000"#
+            @r#""compat" 0 375 0 0 true 1 1000000000 1 1000000 7"#
         );
         assert_eq!(case.given, names.into_iter().chain(["fees".to_owned()]).collect());
     }

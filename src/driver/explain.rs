@@ -6,6 +6,7 @@
 //! strategy, brought to the bar over the recorded bars before it. [`Explained::agrees`] says
 //! whether the two are of one mind.
 
+use crate::core::aggregate::Known;
 use crate::core::strategy::Strategy;
 use crate::domain::event::{Derived, Event, EventId, Input, Output, Record, RunStarted};
 use crate::domain::fact::{
@@ -296,7 +297,7 @@ impl Recorded {
     pub fn strategy_before(&self, instrument: InstrumentId, place: usize) -> Strategy {
         let mut strategy = Strategy::new(&self.run);
         for told in &self.lanes[instrument.index()].bars[..place] {
-            strategy.bar(&told.bar, told.known);
+            strategy.bar(&Known::live(&told.bar), told.known);
         }
         strategy
     }
@@ -310,7 +311,7 @@ impl Recorded {
     ) -> Explained {
         let lane = &self.lanes[instrument.index()];
         let told = &lane.bars[place];
-        let (row, decided) = strategy.clone().bar(&told.bar, told.known);
+        let (row, decided) = strategy.clone().bar(&Known::live(&told.bar), told.known);
         let before = place.checked_sub(1).map(|place| lane.bars[place].bar.close.rupees());
         let signal = told.signal.clone().map(|(id, signal)| (id, self.name(&signal), signal));
         let goes_back = |of: InstrumentId, origin: SignalRef| {
@@ -348,7 +349,7 @@ impl Recorded {
         let tick = listing.at(told.bar.open_time.date())?.tick;
         let decide = |ticks: i64| {
             let bar = changed(&told.bar, ticks * tick.0)?;
-            Some(decision(strategy.clone().bar(&bar, told.known).1.as_ref()))
+            Some(decision(strategy.clone().bar(&Known::live(&bar), told.known).1.as_ref()))
         };
         let as_it_was = decide(0)?;
         let ticks_max = told.bar.close.0 * CHANGE_MAX_PERCENT / 100 / tick.0.max(1);

@@ -112,6 +112,7 @@ fn execution_settings(config: &mut ExecutionConfig) -> Vec<Setting<'_>> {
         capital,
         daily_loss_max,
         position_max,
+        exposure_max,
     } = config;
     let of = |name, slot, about| Setting { table: "execution", name, about, slot };
     let minutes = |slot| Slot::Count(slot, 0..=SESSION_MINUTES);
@@ -154,6 +155,11 @@ fn execution_settings(config: &mut ExecutionConfig) -> Vec<Setting<'_>> {
             "rupees lost that stop the day (honest) or the run (compat)",
         ),
         of("position_max", Slot::Shares(position_max), "shares in the largest position (compat)"),
+        of(
+            "exposure_max",
+            Slot::Rupees(exposure_max),
+            "rupees that an entry of one symbol may be worth (honest)",
+        ),
     ]
 }
 

@@ -7,7 +7,7 @@ use csv::StringRecord;
 
 use crate::domain::event::{EventId, Input, Output, RunStarted};
 use crate::domain::fact::{
-    Bar, Bar15m, Fill, Indicators, RejectReason, Rejection, Signal, SignalRef, signal_id,
+    Backfill, Bar, Bar15m, Fill, Indicators, RejectReason, Rejection, Signal, SignalRef, signal_id,
 };
 use crate::domain::instrument::{Instrument, InstrumentId};
 use crate::domain::money::Price;
@@ -117,7 +117,7 @@ struct Minutes {
     newest: Option<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct BarRow {
     event: EventId,
     bar: Bar15m,
@@ -143,7 +143,7 @@ impl Collector {
     /// Takes note of an input. Its outputs follow through [`Collector::output`].
     pub fn input(&mut self, input: &Input) {
         self.settle();
-        if let Input::Bar(bar) = input {
+        if let Input::Bar(bar) | Input::Backfill(Backfill { bar, .. }) = input {
             self.pending = Some(*bar);
         }
     }
@@ -156,6 +156,7 @@ impl Collector {
             }
             Output::Bar1m(bar) => self.accept(bar),
             Output::Bar15m(bar) => self.bar(id, bar),
+            Output::BarRevised(bar) => self.revised(id, bar),
             Output::Indicators(row) => self.indicators(row),
             Output::Signal(signal) => self.signals.push((id, (**signal).clone())),
             Output::Fill(fill) => self.fills.push((id, *fill)),
@@ -207,8 +208,28 @@ impl Collector {
             minutes.open.push_back((label, Checks::default()));
         }
         let holding = minutes.open.iter_mut().rev().find(|(open, _)| *open == label);
+        let check = Some(crc32c::crc32c(&bytes) as u16);
         if let Some((_, checks)) = holding {
-            checks[slot as usize] = Some(crc32c::crc32c(&bytes) as u16);
+            checks[slot as usize] = check;
+        } else if let Some(place) = self.place_of(bar.instrument, label) {
+            self.bars[place].checks[slot as usize] = check;
+        }
+    }
+
+    /// The row of a strategy bar that was told already; nearly always one of the last.
+    fn place_of(&self, instrument: InstrumentId, label: Timestamp) -> Option<usize> {
+        let is_it = |row: &BarRow| (row.bar.instrument, row.bar.open_time) == (instrument, label);
+        self.bars.iter().rposition(is_it)
+    }
+
+    /// A strategy bar as it is after an archive completed it. What was decided stays.
+    fn revised(&mut self, event: EventId, bar: &Bar15m) {
+        let Some(place) = self.place_of(bar.instrument, bar.open_time) else {
+            return self.bar(event, bar);
+        };
+        self.bars[place] = BarRow { event, bar: *bar, ..self.bars[place].clone() };
+        if let Some(minutes) = self.minutes.get_mut(bar.instrument.index()) {
+            minutes.newest = Some(place);
         }
     }
 
@@ -335,7 +356,8 @@ fn is_refusal(rejection: &Rejection, bar: &Bar) -> bool {
         RejectReason::Late
         | RejectReason::OutOfOrder
         | RejectReason::Duplicate
-        | RejectReason::OutsideSession => true,
+        | RejectReason::OutsideSession
+        | RejectReason::Gap => true,
         RejectReason::IncompleteBar
         | RejectReason::PositionOpen
         | RejectReason::Cooldown
@@ -343,6 +365,8 @@ fn is_refusal(rejection: &Rejection, bar: &Bar) -> bool {
         | RejectReason::TradesMax
         | RejectReason::DailyLoss
         | RejectReason::Capital
+        | RejectReason::Exposure
+        | RejectReason::Observing
         | RejectReason::NoQuantity
         | RejectReason::Paused
         | RejectReason::Killed

@@ -12,8 +12,9 @@ use crate::domain::event::{
     RunEnded, RunStarted,
 };
 use crate::domain::fact::{
-    Bar, Bar15m, Fill, Halt, Indicators, Order, OrderReason, Position, RejectReason, Rejection,
-    SessionEnded, Signal, SignalKind, SignalRef, Tick,
+    Backfill, BackfillOrigin, Bar, Bar15m, Fill, Gap, Halt, Indicators, Notice, NoticeKind, Order,
+    OrderReason, Position, RejectReason, Rejection, SessionEnded, Signal, SignalKind, SignalRef,
+    Tick,
 };
 use crate::domain::instrument::{Instrument, InstrumentId, Listing};
 use crate::domain::money::{Cash, PRICE_MAX, Price, QTY_MAX, Qty, Rate, Side};
@@ -63,7 +64,24 @@ pub fn input() -> impl Strategy<Value = Input> {
         2 => time().prop_map(Input::Watermark),
         1 => (time(), choice(CommandKind::ALL))
             .prop_map(|(time, kind)| Input::Command(Command { time, kind })),
+        1 => (bar(), choice(BackfillOrigin::ALL))
+            .prop_map(|(bar, origin)| Input::Backfill(Backfill { bar, origin })),
+        1 => (instrument(), time(), 1..=i64::from(u32::MAX)).prop_map(|(instrument, from, us)| {
+            Input::Gap(Gap { instrument, from, to: from.plus_us(us) })
+        }),
+        1 => notice().prop_map(|notice| Input::Notice(Box::new(notice))),
     ]
+}
+
+fn notice() -> impl Strategy<Value = Notice> {
+    (time(), choice(NoticeKind::ALL), option::of(instrument()), text()).prop_map(
+        |(time, kind, instrument, text)| Notice {
+            time,
+            kind,
+            instrument,
+            detail: text.trim().to_owned(),
+        },
+    )
 }
 
 /// Any output.
@@ -71,6 +89,7 @@ pub fn output() -> impl Strategy<Value = Output> {
     prop_oneof![
         bar().prop_map(Output::Bar1m),
         strategy_bar().prop_map(Output::Bar15m),
+        strategy_bar().prop_map(Output::BarRevised),
         indicators().prop_map(Output::Indicators),
         signal().prop_map(|signal| Output::Signal(Box::new(signal))),
         order().prop_map(Output::Order),
@@ -148,12 +167,15 @@ pub fn bar() -> impl Strategy<Value = Bar> {
 
 /// A tick without a defect.
 pub fn tick() -> impl Strategy<Value = Tick> {
-    (instrument(), time(), price(), volume()).prop_map(|(instrument, time, price, volume)| Tick {
-        instrument,
-        time,
-        price,
-        volume,
-    })
+    (instrument(), time(), price(), volume(), volume()).prop_map(
+        |(instrument, time, price, quantity, day_volume)| Tick {
+            instrument,
+            time,
+            price,
+            quantity,
+            day_volume,
+        },
+    )
 }
 
 fn strategy_bar() -> impl Strategy<Value = Bar15m> {
@@ -346,8 +368,9 @@ fn strategy() -> impl Strategy<Value = StrategyConfig> {
 
 fn execution() -> impl Strategy<Value = ExecutionConfig> {
     let (counts, flag) = (any::<[u32; 5]>(), any::<bool>());
-    (choice(ExecutionProfile::ALL), counts, flag, cash(), cash(), quantity()).prop_map(
-        |(profile, counts, enter_on_incomplete, capital, daily_loss_max, position_max)| {
+    (choice(ExecutionProfile::ALL), counts, flag, [cash(), cash(), cash()], quantity()).prop_map(
+        |(profile, counts, enter_on_incomplete, cash, position_max)| {
+            let [capital, daily_loss_max, exposure_max] = cash;
             let [slippage_ticks, entry_cutoff_minutes, flatten_minutes, cooldown_bars, trades_max] =
                 counts;
             ExecutionConfig {
@@ -361,6 +384,7 @@ fn execution() -> impl Strategy<Value = ExecutionConfig> {
                 capital,
                 daily_loss_max,
                 position_max,
+                exposure_max,
             }
         },
     )

@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::domain::event::{Event, Input, Output, RunStarted};
-use crate::domain::fact::{Bar, Defect, Indicators, Signal, Tick};
+use crate::domain::fact::{Bar, Defect, Gap, Indicators, Signal, Tick};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Price, Qty};
 use crate::domain::time::Timestamp;
@@ -80,6 +80,12 @@ pub enum CodecError {
     /// No market printed that.
     #[error("a bar or tick that cannot be: {0}")]
     Defect(Defect),
+    /// A gap that ends before it begins.
+    #[error("a gap without any time in it")]
+    NoGap,
+    /// A detail that would not fit into one line.
+    #[error("a notice's detail that is not one line without blanks around it")]
+    NoLine,
     /// A double is infinite, or NaN where none is allowed, or an odd NaN.
     #[error("{0} is not a finite number")]
     NotFinite(&'static str),
@@ -194,6 +200,9 @@ pub fn encode_input(input: &Input, out: &mut Buffer) -> Result<(), CodecError> {
         Input::RunStarted(run) => encode_run_started(run, out),
         Input::Tick(tick) => encode_tick(tick, out),
         Input::Command(command) => encode_seldom(command, out),
+        Input::Backfill(minute) => check_bar(&minute.bar).and_then(|()| encode_seldom(minute, out)),
+        Input::Gap(gap) => check_gap(gap).and_then(|()| encode_seldom(gap, out)),
+        Input::Notice(notice) => check_detail(&notice.detail).and_then(|()| put(&**notice, out)),
         Input::RunEnded(end) => encode_seldom(end, out),
     }
 }
@@ -226,7 +235,7 @@ pub fn encode_run_started(run: &RunStarted, out: &mut Buffer) -> Result<(), Code
 pub fn encode_output(output: &Output, out: &mut Buffer) -> Result<(), CodecError> {
     match output {
         Output::Bar1m(bar) => put_fixed(bar, out),
-        Output::Bar15m(bar) => put_fixed(bar, out),
+        Output::Bar15m(bar) | Output::BarRevised(bar) => put_fixed(bar, out),
         Output::Indicators(row) => check_indicators(row).and_then(|()| put_fixed(row, out)),
         Output::Signal(signal) => check_signal(signal).and_then(|()| put(&**signal, out)),
         Output::Order(order) => put_fixed(order, out),
@@ -246,6 +255,9 @@ pub const fn input_kind(input: &Input) -> Kind {
         Input::Tick(_) => Kind::Tick,
         Input::Watermark(_) => Kind::Watermark,
         Input::Command(_) => Kind::Command,
+        Input::Backfill(_) => Kind::Backfill,
+        Input::Gap(_) => Kind::Gap,
+        Input::Notice(_) => Kind::Notice,
         Input::RunEnded(_) => Kind::RunEnded,
     }
 }
@@ -255,6 +267,7 @@ pub const fn output_kind(output: &Output) -> Kind {
     match output {
         Output::Bar1m(_) => Kind::Bar1m,
         Output::Bar15m(_) => Kind::Bar15m,
+        Output::BarRevised(_) => Kind::BarRevised,
         Output::Indicators(_) => Kind::Indicators,
         Output::Signal(_) => Kind::Signal,
         Output::Order(_) => Kind::Order,
@@ -289,9 +302,13 @@ fn decode_by_fields(kind: Kind, payload: &[u8], scratch: &mut Buffer) -> Result<
         Kind::Tick => Event::Input(Input::Tick(get(payload)?)),
         Kind::Watermark => Event::Input(Input::Watermark(get(payload)?)),
         Kind::Command => Event::Input(Input::Command(get(payload)?)),
+        Kind::Backfill => Event::Input(Input::Backfill(get(payload)?)),
+        Kind::Gap => Event::Input(Input::Gap(get(payload)?)),
+        Kind::Notice => Event::Input(Input::Notice(Box::new(get(payload)?))),
         Kind::RunEnded => Event::Input(Input::RunEnded(get(payload)?)),
         Kind::Bar1m => Event::Output(Output::Bar1m(get(payload)?)),
         Kind::Bar15m => Event::Output(Output::Bar15m(get(payload)?)),
+        Kind::BarRevised => Event::Output(Output::BarRevised(get(payload)?)),
         Kind::Indicators => Event::Output(Output::Indicators(get(payload)?)),
         Kind::Signal => Event::Output(Output::Signal(Box::new(get(payload)?))),
         Kind::Order => Event::Output(Output::Order(get(payload)?)),
@@ -347,6 +364,16 @@ fn check_bar(bar: &Bar) -> Result<(), CodecError> {
 
 fn check_tick(tick: &Tick) -> Result<(), CodecError> {
     tick.defect().map_or(Ok(()), |defect| Err(CodecError::Defect(defect)))
+}
+
+fn check_gap(gap: &Gap) -> Result<(), CodecError> {
+    if gap.from < gap.to { Ok(()) } else { Err(CodecError::NoGap) }
+}
+
+/// A detail is the rest of a line of tape.
+fn check_detail(detail: &str) -> Result<(), CodecError> {
+    let is_line = detail.trim() == detail && !detail.contains(char::is_control);
+    if is_line { Ok(()) } else { Err(CodecError::NoLine) }
 }
 
 /// An indicator that is not known yet is NaN, and always the same NaN.
@@ -496,7 +523,8 @@ mod tests {
 
     #[test]
     fn lengths_in_a_payload_are_not_believed() {
-        let (kind, event) = samples().swap_remove(9);
+        let signal = |(kind, _): &(Kind, Event)| *kind == Kind::Signal;
+        let (kind, event) = samples().into_iter().find(signal).unwrap();
         let mut bytes = encode(&event).unwrap();
         let count = bytes.len() - 3 * 8 - 8;
         bytes[count..count + 8].copy_from_slice(&u64::MAX.to_le_bytes());

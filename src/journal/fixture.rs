@@ -72,7 +72,9 @@ mod tests {
 
     use super::*;
     use crate::domain::tape::{Names, write_record};
-    use crate::journal::record::Kind;
+    use crate::journal::buffer::Buffer;
+    use crate::journal::codec;
+    use crate::journal::record::{Kind, REGISTRY, Schema};
     use crate::journal::{End, Reader};
 
     /// Small enough for several batches in each of several segments.
@@ -80,7 +82,7 @@ mod tests {
     /// The variable that has the fixture written anew.
     const WRITE: &str = "LOCKSTEP_WRITE_FIXTURE";
     /// Records of the first format's fixture.
-    const RECORDS: usize = 16;
+    const RECORDS: usize = 20;
 
     /// The committed fixture, written anew first if that is asked for.
     fn committed() -> PathBuf {
@@ -91,6 +93,7 @@ mod tests {
                 assert!(env::var_os("CI").is_none(), "CI only checks the fixture");
                 let _ = fs::remove_dir_all(&folder);
                 write_fixture(&folder);
+                write_seeds();
             }
         });
         folder
@@ -104,6 +107,27 @@ mod tests {
         });
         fs::write(folder.join("digest"), format!("{}\n", digest.unwrap())).unwrap();
         fs::write(folder.join("tape.txt"), tape(&records())).unwrap();
+    }
+
+    /// What the fuzz targets for payloads and tapes begin with, and the pinned registry.
+    fn write_seeds() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let seeds = root.join("fuzz/seeds");
+        for (place, (kind, event)) in (0_u8..).zip(samples()) {
+            let mut payload = Buffer::default();
+            match &event {
+                Event::Input(input) => codec::encode_input(input, &mut payload).unwrap(),
+                Event::Output(output) => codec::encode_output(output, &mut payload).unwrap(),
+            }
+            let bytes = [&[place], payload.as_slice()].concat();
+            fs::write(seeds.join(format!("payload/kind-{:04x}", kind.number())), bytes).unwrap();
+        }
+        let tape = tape(&records());
+        let (run, events) = tape.split_once('\n').unwrap();
+        fs::write(seeds.join("tape/run-started"), run).unwrap();
+        fs::write(seeds.join("tape/events"), events).unwrap();
+        let rows: String = REGISTRY.iter().map(Schema::line).collect();
+        fs::write(root.join("tests/fixtures/registry.txt"), rows).unwrap();
     }
 
     fn tape(records: &[Record]) -> String {

@@ -72,13 +72,16 @@ macro_rules! registry {
 
 const BAR: &str = "instrument:u16 open_time:i64 open:i64 high:i64 low:i64 close:i64 volume:i64";
 
+const BAR_15M: &str = "instrument:u16 open_time:i64 close_time:i64 open:i64 high:i64 low:i64 \
+    close:i64 volume:i64 minutes:u32 minutes_expected:u32";
+
 registry! {
     RunStarted = 0x0001, 1, "run-started", "core_version:u32 build:str \
         config:{strategy:{id:str profile:u8 bar_minutes:u32 swing_period:u32 reversion_k:f64 \
         adx_gate:f64 first_bar:u32 time_stop_bars:u32 risk_per_trade:i64 leverage:u32} \
         execution:{profile:u8 slippage_ticks:u32 entry_cutoff_minutes:u32 flatten_minutes:u32 \
         cooldown_bars:u32 enter_on_incomplete:bool trades_max:u32 capital:i64 daily_loss_max:i64 \
-        position_max:i64} fees:{name:str version:str periods:[{from:i32 brokerage_flat:i64 \
+        position_max:i64 exposure_max:i64} fees:{name:str version:str periods:[{from:i32 brokerage_flat:i64 \
         brokerage_rate:i64 stt_buy:i64 stt_sell:i64 transaction:i64 ipft:i64 sebi:i64 \
         stamp_buy:i64 stamp_sell:i64 gst:i64 gst_on_ipft:bool gst_on_sebi:bool}]} \
         active_from:i64} instruments:[{key:str isin:str listings:[{from:i32 to:?i32 symbol:str \
@@ -87,13 +90,17 @@ registry! {
         auction_windows:[{open:i64 close:i64}] \
         own_hours:[{key:str windows:[{open:i64 close:i64}]}]}] data:[{name:str blake3:str}]";
     Bar = 0x0002, 1, "bar", BAR;
-    Tick = 0x0003, 1, "tick", "instrument:u16 time:i64 price:i64 volume:i64";
+    Tick = 0x0003, 1, "tick", "instrument:u16 time:i64 price:i64 quantity:i64 \
+        day_volume:i64";
     Watermark = 0x0004, 1, "watermark", "i64";
     Command = 0x0005, 1, "command", "time:i64 kind:u8";
+    Backfill = 0x0006, 1, "backfill", "bar:{instrument:u16 open_time:i64 open:i64 high:i64 low:i64 \
+        close:i64 volume:i64} origin:u8";
+    Gap = 0x0007, 1, "gap", "instrument:u16 from:i64 to:i64";
+    Notice = 0x0008, 1, "notice", "time:i64 kind:u8 instrument:?u16 detail:str";
     RunEnded = 0x000F, 1, "run-ended", "time:i64 reason:u8";
     Bar1m = 0x0101, 1, "bar-1m", BAR;
-    Bar15m = 0x0102, 1, "bar-15m", "instrument:u16 open_time:i64 close_time:i64 open:i64 high:i64 \
-        low:i64 close:i64 volume:i64 minutes:u32 minutes_expected:u32";
+    Bar15m = 0x0102, 1, "bar-15m", BAR_15M;
     Indicators = 0x0103, 1, "indicators", "instrument:u16 open_time:i64 ema20:f64 ema50:f64 \
         atr:f64 adx:f64 vwap:f64 vol_z:f64 swing_high:?i64 swing_low:?i64";
     Signal = 0x0104, 1, "signal", "instrument:u16 bar_time:i64 time:i64 side:u8 kind:u8 price:i64 \
@@ -107,6 +114,7 @@ registry! {
     Position = 0x0108, 1, "position", "instrument:u16 quantity:i64 cost:i64 realized:i64 cash:i64";
     Halt = 0x0109, 1, "halt", "time:i64 reason:u8 day_profit:i64";
     SessionEnded = 0x010A, 1, "session-ended", "date:i32 gross:i64 fees:i64 equity:i64";
+    BarRevised = 0x010B, 1, "bar-15m-revised", BAR_15M;
 }
 
 impl Kind {
@@ -123,7 +131,7 @@ impl Kind {
 
 impl Schema {
     /// The row as a line of text: `kind version word fields`.
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let Schema { kind, version, word, fields } = self;
         format!("{} {version} {word} {fields}\n", kind.number())
     }

@@ -5,8 +5,8 @@ use crate::domain::event::{
     Command, CommandKind, DataHash, EndReason, Event, EventId, Input, Output, RunEnded, RunStarted,
 };
 use crate::domain::fact::{
-    Bar, Bar15m, Fill, Halt, Indicators, Order, OrderReason, Position, RejectReason, Rejection,
-    SessionEnded, Signal, SignalKind, Tick,
+    Backfill, BackfillOrigin, Bar, Bar15m, Fill, Gap, Halt, Indicators, Notice, NoticeKind, Order,
+    OrderReason, Position, RejectReason, Rejection, SessionEnded, Signal, SignalKind, Tick,
 };
 use crate::domain::instrument::{Instrument, InstrumentId, Listing};
 use crate::domain::money::{Cash, Price, Qty, Rate, Side};
@@ -28,6 +28,9 @@ pub fn samples() -> Vec<(Kind, Event)> {
         (Kind::Tick, input(Input::Tick(tick()))),
         (Kind::Watermark, input(Input::Watermark(at("09:30")))),
         (Kind::Command, input(Input::Command(command))),
+        (Kind::Backfill, input(Input::Backfill(backfill()))),
+        (Kind::Gap, input(Input::Gap(gap()))),
+        (Kind::Notice, input(Input::Notice(Box::new(notice())))),
         (Kind::RunEnded, input(Input::RunEnded(end))),
         (Kind::Bar1m, output(Output::Bar1m(bar()))),
         (Kind::Bar15m, output(Output::Bar15m(strategy_bar()))),
@@ -39,6 +42,7 @@ pub fn samples() -> Vec<(Kind, Event)> {
         (Kind::Position, output(Output::Position(position()))),
         (Kind::Halt, output(Output::Halt(halt()))),
         (Kind::SessionEnded, output(Output::SessionEnded(session_ended()))),
+        (Kind::BarRevised, output(Output::BarRevised(strategy_bar()))),
     ]
 }
 
@@ -52,8 +56,11 @@ pub fn json(event: &Event) -> String {
         Event::Input(Input::Tick(tick)) => serde_json::to_string(tick),
         Event::Input(Input::Watermark(time)) => serde_json::to_string(time),
         Event::Input(Input::Command(command)) => serde_json::to_string(command),
+        Event::Input(Input::Backfill(minute)) => serde_json::to_string(minute),
+        Event::Input(Input::Gap(gap)) => serde_json::to_string(gap),
+        Event::Input(Input::Notice(notice)) => serde_json::to_string(notice),
         Event::Input(Input::RunEnded(end)) => serde_json::to_string(end),
-        Event::Output(Output::Bar15m(bar)) => serde_json::to_string(bar),
+        Event::Output(Output::Bar15m(bar) | Output::BarRevised(bar)) => serde_json::to_string(bar),
         Event::Output(Output::Indicators(row)) => serde_json::to_string(row),
         Event::Output(Output::Signal(signal)) => serde_json::to_string(signal),
         Event::Output(Output::Order(order)) => serde_json::to_string(order),
@@ -148,7 +155,21 @@ pub fn bar() -> Bar {
 /// A tick.
 pub fn tick() -> Tick {
     let (instrument, time) = (InstrumentId(0), at("09:15:07"));
-    Tick { instrument, time, price: price("974.55"), volume: Qty(25) }
+    Tick { instrument, time, price: price("974.55"), quantity: Qty(25), day_volume: Qty(18_342) }
+}
+
+/// A minute from an archive.
+fn backfill() -> Backfill {
+    Backfill { bar: bar(), origin: BackfillOrigin::Intraday }
+}
+
+fn gap() -> Gap {
+    Gap { instrument: InstrumentId(0), from: at("10:07:20"), to: at("10:09") }
+}
+
+fn notice() -> Notice {
+    let (time, kind) = (at("10:07:35"), NoticeKind::FeedSilent);
+    Notice { time, kind, instrument: None, detail: "nothing for 15 s".into() }
 }
 
 fn strategy_bar() -> Bar15m {

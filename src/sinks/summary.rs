@@ -148,6 +148,7 @@ impl Sink for Summary {
             | Output::Rejection(_)
             | Output::SessionEnded(_)
             | Output::Bar1m(_)
+            | Output::BarRevised(_)
             | Output::Indicators(_)
             | Output::Order(_) => {}
         }

@@ -76,7 +76,8 @@ impl World {
                 instrument: self.instrument(),
                 time: time.plus_us(self.dice.below(60_000_000) as i64),
                 price: self.price(),
-                volume: Qty(self.dice.below(1_000) as i64),
+                quantity: Qty(self.dice.below(1_000) as i64),
+                day_volume: Qty(self.dice.below(1_000_000) as i64),
             }),
             _ => Input::Bar(self.bar(seq)),
         }

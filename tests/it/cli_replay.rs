@@ -33,7 +33,7 @@ fn the_sample_is_identical_to_its_golden() {
     insta::assert_snapshot!(summary.join("\n"), @"
     Data     sample · BSE, TATAMOTORS · 62,362 1m bars · blake3 39e8452c
     Days     2024-10-01 to 2024-12-31 · 62 sessions (1 Muhurat) after 22 that warm up
-    Config   pixityAI_meta 15m · causal · honest execution · fees nse · core 1
+    Config   pixityAI_meta 15m · causal · honest execution · fees nse · core 2
     Replay   4,150 strategy bars (67 incomplete)
     Refused  300 bars · outside-session 300
     Signals  212 · BUY TREND 61 · SELL TREND 74 · BUY REVERSION 37 · SELL REVERSION 40

@@ -1,5 +1,6 @@
 //! What a user reads who puts the rules on trial, and who asks why a bar did what it did.
 
+use lockstep::core::aggregate::Known;
 use lockstep::driver::explain::{Recorded, Target};
 use lockstep::journal::reader::Reader;
 
@@ -124,7 +125,7 @@ fn flips(profile: &str, to: &str) {
         let mut strategy = recorded.strategy_before(instrument, 0);
         for place in 0..count {
             let seen = recorded.explain(&strategy, instrument, place);
-            strategy.bar(&seen.bar, seen.known);
+            strategy.bar(&Known::live(&seen.bar), seen.known);
             assert!(seen.agrees(), "{profile} {}", seen.bar.open_time);
             if let Some((_, _, told)) = &seen.signal {
                 let decided = seen.decision.as_ref();

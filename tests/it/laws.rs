@@ -247,7 +247,7 @@ fn facts(outputs: &[Vec<Derived>]) -> Outcome {
             }
             Output::Halt(halt) => facts.halts.push(halt),
             Output::SessionEnded(day) => facts.sessions.push(day),
-            Output::Bar1m(_) | Output::Order(_) | Output::Position(_) => {}
+            Output::Bar1m(_) | Output::BarRevised(_) | Output::Order(_) | Output::Position(_) => {}
         }
     }
     facts

@@ -7,7 +7,9 @@
 //!                                  its watermark
 //! quiet A 100                      a whole session of quarters that open and close at 100 and
 //!                                  reach 100.50 and 99.50, so that the ATR becomes exactly 1
-//! 09:15:07 A @100.50 x5            a tick
+//! 09:15:07 A @100.50 x5 v1200      a tick: 5 shares, 1200 that day until then
+//! backfill 09:15 A 100 101 99 100  a minute from an archive; 09:15-09:29 many, as above
+//! gap A 09:15:20 09:17             trades may be missing
 //! w 09:30                          a watermark
 //! ! 10:00 kill                     a command
 //! day 2024-10-02                   the day that the following lines are on
@@ -18,7 +20,7 @@ use lockstep::domain::config::{ExecutionConfig, FeeSchedule, RunConfig, Strategy
 use lockstep::domain::event::{
     Command, CommandKind, Derived, Event, EventId, Input, Output, Record, RunStarted,
 };
-use lockstep::domain::fact::{Bar, Tick};
+use lockstep::domain::fact::{Backfill, BackfillOrigin, Bar, Gap, Tick};
 use lockstep::domain::instrument::{Instrument, InstrumentId, Listing};
 use lockstep::domain::money::{Price, Qty};
 use lockstep::domain::session::{Session, SessionKind};
@@ -138,12 +140,32 @@ impl World {
                 let kind = CommandKind::from_word(word).expect("a command");
                 vec![Input::Command(Command { time: self.at(clock), kind })]
             }
-            [clock, key, tick, volume] if tick.starts_with('@') => vec![Input::Tick(Tick {
-                instrument: id(key),
-                time: self.at(clock),
-                price: price(&tick[1..]),
-                volume: Qty(volume[1..].parse().expect("a volume")),
-            })],
+            ["gap", key, from, to] => {
+                let (instrument, from, to) = (id(key), self.at(from), self.at(to));
+                vec![Input::Gap(Gap { instrument, from, to })]
+            }
+            ["backfill", span, keys, ref prices @ ..] => {
+                let backfill = |input| match input {
+                    Input::Bar(bar) => {
+                        Input::Backfill(Backfill { bar, origin: BackfillOrigin::Intraday })
+                    }
+                    other => other,
+                };
+                self.bars(span, &ids(keys), prices).into_iter().map(backfill).collect()
+            }
+            [clock, key, tick, ref shares @ ..] if tick.starts_with('@') => {
+                let shares = |mark: char| {
+                    let of = |word: &&str| word.strip_prefix(mark).map(str::parse);
+                    Qty(shares.iter().find_map(of).unwrap_or(Ok(0)).expect("shares"))
+                };
+                vec![Input::Tick(Tick {
+                    instrument: id(key),
+                    time: self.at(clock),
+                    price: price(&tick[1..]),
+                    quantity: shares('x'),
+                    day_volume: shares('v'),
+                })]
+            }
             [span, keys, ref prices @ ..] => self.bars(span, &ids(keys), prices),
             _ => panic!("no story line: {line}"),
         }

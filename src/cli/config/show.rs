@@ -435,10 +435,11 @@ mod tests {
             capital in (1_i64..=1_000_000_000).prop_map(Cash::from_rupees),
             daily_loss_max in (1_i64..=1_000_000_000).prop_map(Cash::from_rupees),
             position_max in (1_i64..=1_000_000).prop_map(Qty),
+            exposure_max in (1_i64..=1_000_000_000).prop_map(Cash::from_rupees),
         ) -> ExecutionConfig {
             ExecutionConfig {
                 profile, slippage_ticks, entry_cutoff_minutes, flatten_minutes, cooldown_bars,
-                enter_on_incomplete, trades_max, capital, daily_loss_max, position_max,
+                enter_on_incomplete, trades_max, capital, daily_loss_max, position_max, exposure_max,
             }
         }
     }

@@ -94,7 +94,7 @@ fn profile(word: &str) -> Result<Profile, String> {
 }
 
 fn execution_profile(word: &str) -> Result<ExecutionProfile, String> {
-    ExecutionProfile::from_word(word).ok_or_else(|| "must be honest or compat".to_owned())
+    ExecutionProfile::from_word(word).ok_or_else(|| "must be honest, compat or observe".to_owned())
 }
 
 /// What is meant.

@@ -224,6 +224,10 @@ impl Compat {
                 self.is_paused = false;
                 return;
             }
+            CommandKind::Release => {
+                self.is_killed = false;
+                return;
+            }
             CommandKind::Kill => {
                 self.is_killed = true;
                 RejectReason::Killed

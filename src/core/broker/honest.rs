@@ -97,7 +97,7 @@ impl Honest {
         let exited = self.touch_levels(event, lanes, portfolio, out);
         portfolio.mark(event.instrument, event.close);
         if filled || exited || portfolio.quantity(event.instrument) != Qty::ZERO {
-            self.check_daily_loss(event.close_time, portfolio, out);
+            self.check_daily_loss(event, portfolio, out);
         }
     }
 
@@ -116,7 +116,8 @@ impl Honest {
         };
         let price = self.slipped(event.open, &pending.order, event.open_time, lanes);
         let (order, id, time) = (&pending.order, pending.id, event.open_time);
-        execute(Execution { order, id, cause: INPUT, time, price }, &self.fees, portfolio, out);
+        let cause = event.cause;
+        execute(Execution { order, id, cause, time, price }, &self.fees, portfolio, out);
         match pending.entry {
             Some((levels, _)) => self.entered(event, levels, lanes, portfolio, out),
             None => self.exited(event.instrument),
@@ -137,7 +138,8 @@ impl Honest {
         slot.bars_held = 0;
         let flatten_time = lanes.flatten_time(event.instrument, event.open_time);
         if flatten_time.is_some_and(|time| event.open_time >= time) {
-            self.flatten(event.instrument, event.open_time, portfolio, out);
+            let (reason, time) = (OrderReason::SessionEnd, event.open_time);
+            self.close(event.instrument, reason, time, event.cause, portfolio, out);
         }
     }
 
@@ -175,7 +177,7 @@ impl Honest {
             OrderReason::Stop => self.slipped(price, &order, time, lanes),
             _ => price,
         };
-        let cause = out.push(INPUT, order);
+        let cause = out.push(event.cause, order);
         let id = out.id(cause);
         execute(Execution { order: &order, id, cause, time, price }, &self.fees, portfolio, out);
         self.exited(event.instrument);
@@ -192,14 +194,20 @@ impl Honest {
     }
 
     /// Rule 5.6.
-    fn check_daily_loss(&mut self, time: Timestamp, portfolio: &Portfolio, out: &mut Outbox<'_>) {
+    fn check_daily_loss(
+        &mut self,
+        event: &PriceEvent,
+        portfolio: &Portfolio,
+        out: &mut Outbox<'_>,
+    ) {
+        let time = event.close_time;
         let day_profit = portfolio.day_profit();
         if self.is_halted || day_profit.0 > -self.config.daily_loss_max.0 {
             return;
         }
         self.is_halted = true;
         let reason = RejectReason::DailyLoss;
-        let cause = out.push(INPUT, Halt { time, reason, day_profit });
+        let cause = out.push(event.cause, Halt { time, reason, day_profit });
         self.close_all(OrderReason::DailyLoss, time, cause, portfolio, out);
         self.withdraw_entries(reason, cause, out);
     }
@@ -324,6 +332,7 @@ impl Honest {
         let cutoff_us = i64::from(self.config.entry_cutoff_minutes) * MINUTE_US;
         let session_end = lanes.session_end(signal.instrument, signal.time);
         let is_too_late = session_end.is_none_or(|end| end.0 - signal.time.0 <= cutoff_us);
+        let wanted = signal.price.times(signal.quantity);
         let has_no_level = signal.stop.0 == 0 || signal.target.0 == 0;
         let refusals = [
             (self.is_killed, RejectReason::Killed),
@@ -336,6 +345,7 @@ impl Honest {
             (self.entries_today >= self.config.trades_max, RejectReason::TradesMax),
             (signal.quantity == Qty::ZERO || has_no_level, RejectReason::NoQuantity),
             (self.exposure_with(signal, portfolio) > self.exposure_max, RejectReason::Capital),
+            (wanted > self.config.exposure_max, RejectReason::Exposure),
         ];
         refusals.into_iter().find(|(holds, _)| *holds).map(|(_, reason)| reason)
     }
@@ -377,6 +387,10 @@ impl Honest {
         let (reason, cause) = match command.kind {
             CommandKind::Resume => {
                 self.is_paused = false;
+                return;
+            }
+            CommandKind::Release => {
+                self.is_killed = false;
                 return;
             }
             CommandKind::Pause => {

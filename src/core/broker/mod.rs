@@ -3,12 +3,13 @@
 
 mod compat;
 mod honest;
+mod observe;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::config::{ExecutionProfile, FeeSchedule};
 use crate::domain::event::{Command, RunStarted};
-use crate::domain::fact::{Bar, Bar15m, Fill, Order, SessionEnded, Signal, Tick};
+use crate::domain::fact::{Bar, Bar15m, Fill, Order, SessionEnded, Signal};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Cash, Price};
 use crate::domain::time::{Date, Timestamp};
@@ -17,9 +18,11 @@ use super::lanes::Lanes;
 use super::outbox::{INPUT, Outbox};
 use super::portfolio::Portfolio;
 
-/// Prices that were seen: a whole minute, or a single trade as a minute of one price.
+/// Prices that were seen: a minute.
 #[derive(Clone, Copy, Debug)]
 pub struct PriceEvent {
+    /// Index of the minute's event in this step.
+    pub cause: u32,
     /// Of what.
     pub instrument: InstrumentId,
     /// When the first price was seen.
@@ -37,10 +40,11 @@ pub struct PriceEvent {
 }
 
 impl PriceEvent {
-    /// The prices of a minute.
+    /// The prices of a minute, whose event has the index `cause`.
     #[inline]
-    pub const fn of_bar(bar: &Bar) -> PriceEvent {
+    pub const fn of_bar(bar: &Bar, cause: u32) -> PriceEvent {
         PriceEvent {
+            cause,
             instrument: bar.instrument,
             open_time: bar.open_time,
             close_time: bar.close_time(),
@@ -48,20 +52,6 @@ impl PriceEvent {
             high: bar.high,
             low: bar.low,
             close: bar.close,
-        }
-    }
-
-    /// The price of a trade.
-    pub const fn of_tick(tick: &Tick) -> PriceEvent {
-        let price = tick.price;
-        PriceEvent {
-            instrument: tick.instrument,
-            open_time: tick.time,
-            close_time: tick.time,
-            open: price,
-            high: price,
-            low: price,
-            close: price,
         }
     }
 }
@@ -77,6 +67,7 @@ pub struct Broker {
 enum Rules {
     Honest(honest::Honest),
     Compat(compat::Compat),
+    Observe(observe::Observe),
 }
 
 impl Broker {
@@ -85,6 +76,7 @@ impl Broker {
         let rules = match run.config.execution.profile {
             ExecutionProfile::Honest => Rules::Honest(honest::Honest::new(run)),
             ExecutionProfile::Compat => Rules::Compat(compat::Compat::new(run)),
+            ExecutionProfile::Observe => Rules::Observe(observe::Observe::default()),
         };
         Broker { rules, active_from: run.config.active_from }
     }
@@ -100,7 +92,7 @@ impl Broker {
     ) {
         match &mut self.rules {
             Rules::Honest(honest) => honest.price(event, lanes, portfolio, out),
-            Rules::Compat(_) => portfolio.mark(event.instrument, event.close),
+            Rules::Compat(_) | Rules::Observe(_) => portfolio.mark(event.instrument, event.close),
         }
     }
 
@@ -116,6 +108,7 @@ impl Broker {
         match &mut self.rules {
             Rules::Honest(honest) => honest.bar(bar, time, cause, portfolio, out),
             Rules::Compat(compat) => compat.bar(bar, time, cause, portfolio, out),
+            Rules::Observe(_) => {}
         }
     }
 
@@ -123,7 +116,7 @@ impl Broker {
     /// while ago (rules 7.4). Honest execution says no to a signal instead.
     pub fn is_resting(&self, instrument: InstrumentId) -> bool {
         match &self.rules {
-            Rules::Honest(_) => false,
+            Rules::Honest(_) | Rules::Observe(_) => false,
             Rules::Compat(compat) => compat.is_resting(instrument),
         }
     }
@@ -141,6 +134,7 @@ impl Broker {
         match &mut self.rules {
             Rules::Honest(honest) => honest.signal(signal, bar, cause, lanes, portfolio, out),
             Rules::Compat(compat) => compat.signal(signal, cause, portfolio, out),
+            Rules::Observe(observe) => observe.signal(signal, cause, out),
         }
     }
 
@@ -180,6 +174,7 @@ impl Broker {
         match &mut self.rules {
             Rules::Honest(honest) => honest.command(command, portfolio, out),
             Rules::Compat(compat) => compat.command(command, portfolio, out),
+            Rules::Observe(observe) => observe.command(command, out),
         }
     }
 }

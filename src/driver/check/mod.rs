@@ -11,6 +11,7 @@ pub mod determinism;
 pub mod placebo;
 pub mod warmup;
 
+use crate::core::aggregate::Known;
 use crate::core::strategy::Strategy;
 use crate::domain::event::{Derived, EventId, Input, Output, RunStarted};
 use crate::domain::fact::{Bar, Bar15m, Signal};
@@ -62,7 +63,8 @@ impl Sink for Material {
 /// at its close, without regard for what is traded.
 pub fn core_signals(run: &RunStarted, bars: &[Bar15m]) -> Vec<Signal> {
     let mut strategy = Strategy::new(run);
-    bars.iter().filter_map(|bar| strategy.bar(bar, bar.close_time).1).collect()
+    let signal = |bar: &Bar15m| strategy.bar(&Known::live(bar), bar.close_time).1;
+    bars.iter().filter_map(signal).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 
 use rayon::prelude::*;
 
+use crate::core::aggregate::Known;
 use crate::core::indicator::kernel::COM_14;
 use crate::core::strategy::Strategy;
 use crate::domain::event::RunStarted;
@@ -129,7 +130,7 @@ fn facts(run: &RunStarted, bars: &[Bar15m], first: usize, length: usize) -> Fact
     let mut strategy = Strategy::new(run);
     let mut facts = Facts { rows: Vec::new(), signals: Vec::new() };
     for (place, bar) in bars.iter().enumerate().skip(first - length) {
-        let (row, signal) = strategy.bar(bar, bar.close_time);
+        let (row, signal) = strategy.bar(&Known::live(bar), bar.close_time);
         if place >= first {
             facts.rows.push(row);
             facts.signals.extend(signal);
@@ -226,8 +227,10 @@ fn predicted(name: &str, run: &RunStarted, bars: &[Bar15m], first: usize) -> Opt
     };
     let alpha: f64 = 1.0 / (1.0 + com);
     let mut strategy = Strategy::new(run);
-    let rows: Vec<Indicators> =
-        bars[..=first].iter().map(|bar| strategy.bar(bar, bar.close_time).0).collect();
+    let rows: Vec<Indicators> = bars[..=first]
+        .iter()
+        .map(|bar| strategy.bar(&Known::live(bar), bar.close_time).0)
+        .collect();
     let value = |row: &Indicators| match name {
         "ema20" => row.ema20,
         "ema50" => row.ema50,

@@ -166,7 +166,7 @@ fn a_mended_manifest_does_not_help() {
         mended(&|manifest| manifest.inputs = 7),
         mended(&|manifest| manifest.files[0].first_seq = 1),
         mended(&|manifest| manifest.files[0].path = "../archive/manifest.json".into()),
-        mended(&|manifest| manifest.core_version = 2),
+        mended(&|manifest| manifest.core_version = 9),
         mended(&|manifest| manifest.run_id = "ü".into()),
     ];
     insta::assert_snapshot!(said.join("\n"));
