@@ -20,6 +20,7 @@ pub mod live;
 pub mod prepare;
 pub mod progress;
 pub mod replay;
+pub mod serve;
 pub mod terminal;
 pub mod verify;
 
@@ -49,6 +50,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Run live on paper: durable, taken up where it stopped
     Live(live::LiveArgs),
+    /// Show a run in the browser, finished or under way
+    Serve(serve::ServeArgs),
     /// Bring history in, look at it, list it, make it up
     Data(data::DataArgs),
     /// Compare two runs, or a run and a golden
@@ -90,6 +93,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Replay(args) => replay::run(&args, &prepare::market()?),
         Command::Live(args) => live::run(&args, &prepare::market()?),
+        Command::Serve(args) => serve::run(&args),
         Command::Data(args) => data::run(args, &prepare::market()?),
         Command::Diff(args) => diff::run(&args, &prepare::book_of_run),
         Command::Golden(args) => {

@@ -76,3 +76,17 @@ impl std::ops::Deref for App {
         &self.0
     }
 }
+
+impl App {
+    /// Does something long on a thread of its own; others wait for their turn.
+    ///
+    /// # Errors
+    /// When the server ends, or the work broke off.
+    pub async fn heavily<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, super::api::Refused> {
+        let _turn = self.heavy.acquire().await.map_err(|_| super::api::Refused::gone())?;
+        tokio::task::spawn_blocking(work).await.map_err(|_| super::api::Refused::gone())
+    }
+}

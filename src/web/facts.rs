@@ -122,6 +122,9 @@ impl Facts {
             Input::Bar(_) => self.count("bars"),
             Input::Tick(_) => self.count("ticks"),
             Input::Command(_) => self.count("commands"),
+            Input::Backfill(_) => self.count("backfills"),
+            Input::Gap(_) => self.count("gaps"),
+            Input::Notice(_) => self.count("notices"),
             _ => {}
         }
     }
@@ -135,7 +138,17 @@ impl Facts {
                     bars.push(BarFact { id, bar: *bar, row: None });
                 }
             }
-            Output::Indicators(row) => self.indicators(row),
+            Output::BarRevised(bar) => {
+                self.count("bars_revised");
+                if let Some(fact) = self.bar_mut(bar.instrument, bar.open_time) {
+                    fact.bar = *bar;
+                }
+            }
+            Output::Indicators(row) => {
+                if let Some(fact) = self.bar_mut(row.instrument, row.open_time) {
+                    fact.row = Some(*row);
+                }
+            }
             Output::Signal(signal) => self.signal(id, signal),
             Output::Rejection(no) => {
                 self.count("rejections");
@@ -155,12 +168,9 @@ impl Facts {
         }
     }
 
-    fn indicators(&mut self, row: &Indicators) {
-        let bars = self.bars.get_mut(row.instrument.index());
-        let of_row = |fact: &&mut BarFact| fact.bar.open_time == row.open_time;
-        if let Some(fact) = bars.and_then(|bars| bars.iter_mut().rev().find(of_row)) {
-            fact.row = Some(*row);
-        }
+    fn bar_mut(&mut self, of: InstrumentId, open_time: Timestamp) -> Option<&mut BarFact> {
+        let bars = self.bars.get_mut(of.index())?;
+        bars.iter_mut().rev().find(|fact| fact.bar.open_time == open_time)
     }
 
     fn signal(&mut self, id: EventId, signal: &Signal) {
@@ -341,23 +351,40 @@ pub struct SignalJson {
 /// A trade for the interface.
 #[derive(Serialize)]
 pub struct TradeJson {
-    id: String,
-    key: String,
-    symbol: String,
-    side: &'static str,
-    quantity: i64,
-    entry_time: String,
-    entry_chart_time: i64,
-    entry_price: f64,
-    exit_time: String,
-    exit_chart_time: i64,
-    exit_price: f64,
-    gross: f64,
-    fees: f64,
-    net: f64,
-    reason: &'static str,
-    signal_bar: String,
-    signal_kind: &'static str,
+    /// The event that ended it.
+    pub id: String,
+    /// The instrument's key.
+    pub key: String,
+    /// Its symbol at the end.
+    pub symbol: String,
+    /// Which way it was entered.
+    pub side: &'static str,
+    /// Shares at the entry.
+    pub quantity: i64,
+    /// When it was entered, India.
+    pub entry_time: String,
+    /// The same for charts.
+    pub entry_chart_time: i64,
+    /// At what price, rupees.
+    pub entry_price: f64,
+    /// When it ended, India.
+    pub exit_time: String,
+    /// The same for charts.
+    pub exit_chart_time: i64,
+    /// At what price, rupees.
+    pub exit_price: f64,
+    /// Profit before fees, rupees.
+    pub gross: f64,
+    /// Fees, rupees.
+    pub fees: f64,
+    /// Profit after fees, rupees.
+    pub net: f64,
+    /// Why it ended.
+    pub reason: &'static str,
+    /// Start of the signal's bar, India.
+    pub signal_bar: String,
+    /// Kind of the signal.
+    pub signal_kind: &'static str,
 }
 
 impl Facts {

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{CommandKind, Event, EventId, Input, Output, Record, RunStarted};
-use crate::domain::fact::{RejectReason, Rejection};
+use crate::domain::fact::{Notice, NoticeKind, RejectReason, Rejection};
 use crate::domain::money::Price;
 use crate::domain::time::Timestamp;
 
@@ -104,6 +104,18 @@ struct About {
     hours: Hours,
 }
 
+impl Feed {
+    fn notice(&mut self, notice: &Notice) {
+        match notice.kind {
+            NoticeKind::FeedUp => self.is_up = Some(true),
+            NoticeKind::FeedDown | NoticeKind::FeedSilent => self.is_up = Some(false),
+            _ => {}
+        }
+        let word = format!("{} {}", notice.kind.word(), notice.detail);
+        self.last_notice = Some((notice.time, word.trim_end().to_owned()));
+    }
+}
+
 impl Scanner {
     /// Takes the next record.
     pub fn take(&mut self, record: &Record) {
@@ -169,8 +181,12 @@ impl Scanner {
                 CommandKind::Pause => self.is_paused = true,
                 CommandKind::Resume => self.is_paused = false,
                 CommandKind::Kill => self.is_killed = true,
+                CommandKind::Release => self.is_killed = false,
                 CommandKind::Flatten => {}
             },
+            // An archive's minute is history and no price.
+            Input::Backfill(_) | Input::Gap(_) => {}
+            Input::Notice(notice) => self.feed.notice(notice),
             Input::RunEnded(_) => self.is_ended = true,
         }
     }
@@ -241,7 +257,14 @@ impl Scanner {
 pub const fn is_notable(event: &Event) -> bool {
     match event {
         Event::Input(input) => {
-            matches!(input, Input::RunStarted(_) | Input::Command(_) | Input::RunEnded(_))
+            matches!(
+                input,
+                Input::RunStarted(_)
+                    | Input::Command(_)
+                    | Input::Gap(_)
+                    | Input::Notice(_)
+                    | Input::RunEnded(_)
+            )
         }
         Event::Output(output) => match output {
             Output::Rejection(no) => !no.reason.is_of_input(),

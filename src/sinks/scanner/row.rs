@@ -86,6 +86,18 @@ pub struct LastBar {
     pub minutes_expected: u32,
 }
 
+impl LastBar {
+    const fn of(bar: &Bar15m) -> LastBar {
+        LastBar {
+            open_time: bar.open_time,
+            close_time: bar.close_time,
+            close: bar.close,
+            minutes: bar.minutes,
+            minutes_expected: bar.minutes_expected,
+        }
+    }
+}
+
 impl Row {
     /// A row of which nothing is known yet.
     pub fn new(instrument: &Instrument) -> Row {
@@ -169,6 +181,12 @@ impl Row {
         match output {
             Output::Bar1m(bar) => self.see_price(bar.close_time(), bar.close),
             Output::Bar15m(bar) => self.bar(bar, cooldown),
+            Output::BarRevised(bar) => {
+                // A bar that an archive completed is the same bar: nothing begins or ends with it.
+                if self.bar.is_some_and(|last| last.open_time == bar.open_time) {
+                    self.bar = Some(LastBar::of(bar));
+                }
+            }
             Output::Signal(signal) => self.signal(id, signal),
             Output::Order(order) if order.reason == OrderReason::Entry => self.is_ordered = true,
             Output::Fill(fill) => {
@@ -193,13 +211,7 @@ impl Row {
     }
 
     fn bar(&mut self, bar: &Bar15m, cooldown: u32) {
-        self.bar = Some(LastBar {
-            open_time: bar.open_time,
-            close_time: bar.close_time,
-            close: bar.close,
-            minutes: bar.minutes,
-            minutes_expected: bar.minutes_expected,
-        });
+        self.bar = Some(LastBar::of(bar));
         self.trigger = None;
         self.declined = None;
         let closed = self.since_exit.map(|bars| bars + 1);
