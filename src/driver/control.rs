@@ -280,7 +280,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut numbers: Vec<u64> = std::thread::scope(|scope| {
             let kinds = Kind::ALL.map(|kind| {
-                scope.spawn(move || (0..8).map(|_| ask(dir.path(), kind, "t", "").unwrap()).collect::<Vec<_>>())
+                scope.spawn(move || {
+                    (0..8).map(|_| ask(dir.path(), kind, "t", "").unwrap()).collect::<Vec<_>>()
+                })
             });
             kinds.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });

@@ -259,9 +259,7 @@ fn part<'a, T: 'a, J>(
 fn chosen(model: &Model, params: &Params) -> Result<Option<InstrumentId>, Refused> {
     match params.text("key") {
         None | Some("") => Ok(None),
-        Some(key) => {
-            model.facts.instrument(key).map(Some).ok_or_else(|| Refused::no_key(key))
-        }
+        Some(key) => model.facts.instrument(key).map(Some).ok_or_else(|| Refused::no_key(key)),
     }
 }
 
@@ -274,9 +272,8 @@ pub async fn bars(State(app): State<App>, params: Params) -> Response {
         };
         let (from, to) = (params.time("from")?, params.time("to")?);
         let bars = model.facts.bars.get(of.index()).map_or(&[][..], Vec::as_slice);
-        let is_inside = |time: Timestamp| {
-            from.is_none_or(|from| from <= time) && to.is_none_or(|to| time < to)
-        };
+        let is_inside =
+            |time: Timestamp| from.is_none_or(|from| from <= time) && to.is_none_or(|to| time < to);
         part(&params, bars.iter(), |fact| is_inside(fact.bar.open_time), |fact| fact.json())
     };
     answer(list())
@@ -288,9 +285,8 @@ pub async fn signals(State(app): State<App>, params: Params) -> Response {
         let model = app.model();
         let of = chosen(&model, &params)?;
         let facts = &model.facts;
-        let fits = |fact: &super::facts::SignalFact| {
-            of.is_none_or(|of| fact.signal.instrument == of)
-        };
+        let fits =
+            |fact: &super::facts::SignalFact| of.is_none_or(|of| fact.signal.instrument == of);
         part(&params, facts.signals.iter(), fits, |fact| facts.signal_json(fact))
     };
     answer(list())

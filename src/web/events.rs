@@ -78,9 +78,9 @@ impl Wanted {
             .collect();
         let address = |name: &str| match params.text(name) {
             None | Some("") => Ok(None),
-            Some(text) => EventId::parse(text).map(Some).ok_or_else(|| {
-                Refused::bad(format!("'{name}' has to be an event such as 5117.3"))
-            }),
+            Some(text) => EventId::parse(text)
+                .map(Some)
+                .ok_or_else(|| Refused::bad(format!("'{name}' has to be an event such as 5117.3"))),
         };
         let instrument = match params.text("key") {
             None | Some("") => None,

@@ -211,8 +211,13 @@ mod tests {
             assert!(is(&[("host", host)], "/"), "{host}");
         }
         for host in [
-            "evil.test", "127.0.0.1", "localhost:80", "127.0.0.1:5000.evil.test", "evil.test:5000",
-            "127.0.0.1:5000@evil.test", "",
+            "evil.test",
+            "127.0.0.1",
+            "localhost:80",
+            "127.0.0.1:5000.evil.test",
+            "evil.test:5000",
+            "127.0.0.1:5000@evil.test",
+            "",
         ] {
             assert!(!is(&[("host", host)], "/"), "{host}");
         }
@@ -243,11 +248,14 @@ mod tests {
         };
         assert_eq!(may(&[]), Ok(()));
         assert_eq!(may(&[("sec-fetch-site", "same-origin")]), Ok(()));
-        for origin in ["", "null", "https://127.0.0.1:5000", "http://evil.test", "http://localhost:5000"] {
+        for origin in
+            ["", "null", "https://127.0.0.1:5000", "http://evil.test", "http://localhost:5000"]
+        {
             assert_eq!(may(&[("origin", origin)]), Err(Refusal::Origin), "{origin}");
         }
         assert_eq!(may(&[("sec-fetch-site", "cross-site")]), Err(Refusal::Origin));
-        for content in ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
+        for content in ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonx"]
+        {
             assert_eq!(may(&[("content-type", content)]), Err(Refusal::ContentType), "{content}");
         }
         let old = Token::random().unwrap();

@@ -178,7 +178,8 @@ impl Model {
         };
         let rows_from = from.filter(|from| *from <= self.view.position);
         let (last, chunks) = chunked(&told[first..], EVENTS_IN_MESSAGE);
-        let mut messages: Vec<String> = chunks.into_iter().map(|chunk| self.events(chunk)).collect();
+        let mut messages: Vec<String> =
+            chunks.into_iter().map(|chunk| self.events(chunk)).collect();
         messages.push(match rows_from {
             Some(from) => self.message(from, last),
             None => self.whole(last),

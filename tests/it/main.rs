@@ -21,5 +21,7 @@ mod readme;
 mod reference;
 mod reference_live;
 mod resume;
+mod scanner;
+mod serve;
 mod verify;
 mod world;

@@ -32,10 +32,10 @@ mod tests {
 
     use super::*;
     use crate::domain::event::Record;
+    use crate::domain::event::{Event, EventId, Input};
     use crate::journal::arbitrary::write;
     use crate::journal::samples::{self, samples};
     use crate::journal::{Identity, Limits, Writer};
-    use crate::domain::event::{Event, EventId, Input};
 
     const LIMITS: Limits = Limits { batch_records: 1, batch_bytes: 400, segment_bytes: 9_000 };
 
@@ -48,7 +48,8 @@ mod tests {
         let inputs: Vec<Event> = inputs.collect();
         let many = inputs.iter().cycle().take(200).cloned();
         let records = std::iter::once(started).chain(many).zip(0..);
-        let record = |(event, seq)| Record { id: EventId::input(seq), cause: 0, received_ns: 0, event };
+        let record =
+            |(event, seq)| Record { id: EventId::input(seq), cause: 0, received_ns: 0, event };
         records.map(record).collect()
     }
 

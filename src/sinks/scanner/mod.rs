@@ -9,9 +9,6 @@ pub mod hours;
 pub mod row;
 pub mod view;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

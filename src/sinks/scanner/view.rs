@@ -141,9 +141,10 @@ impl Scanner {
         let last = self.clock.or(row.price.map(|(time, _)| time));
         let day = last.unwrap_or(run.active_from).date();
         let listing = row.instrument.at(day);
-        let age = row.bar.zip(self.clock).map(|(bar, clock)| {
-            run.hours.traded_us(place, bar.close_time, clock)
-        });
+        let age = row
+            .bar
+            .zip(self.clock)
+            .map(|(bar, clock)| run.hours.traded_us(place, bar.close_time, clock));
         let bias = row.bias();
         RowView {
             symbol: row.instrument.symbol_at(day).to_owned(),
@@ -183,9 +184,10 @@ impl Feed {
             },
             lag_ms: self.lag_ms,
             last_market: self.last_market.map(india),
-            last_notice: self.last_notice.as_ref().map(|(time, word)| {
-                format!("{} {word}", india(*time))
-            }),
+            last_notice: self
+                .last_notice
+                .as_ref()
+                .map(|(time, word)| format!("{} {word}", india(*time))),
         }
     }
 }

@@ -95,7 +95,8 @@ fn pager(params: &Params, found: &Found) -> String {
     if let Some((first, last)) = ends {
         let (newest, oldest) = if is_ascending { (last, first) } else { (first, last) };
         if found.has_more || is_ascending {
-            links.push(format!("<a rel=\"next\" href=\"{}\">Older</a>", with("before", &oldest.id)));
+            links
+                .push(format!("<a rel=\"next\" href=\"{}\">Older</a>", with("before", &oldest.id)));
         }
         links.push(format!("<a rel=\"prev\" href=\"{}\">Newer</a>", with("after", &newest.id)));
     }

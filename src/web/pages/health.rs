@@ -49,7 +49,8 @@ fn write(rows: &mut String, name: &str, value: &Value) {
                 Value::Bool(is) => (if *is { "yes" } else { "no" }).to_owned(),
                 other => other.to_string(),
             };
-            *rows += &format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", Safe(name), Safe(text));
+            *rows +=
+                &format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", Safe(name), Safe(text));
         }
     }
 }

@@ -5,9 +5,9 @@ use std::fmt::{self, Display};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::web::Mode;
 use crate::web::api::Refused;
 use crate::web::app::App;
-use crate::web::Mode;
 
 /// Text with everything escaped that means something in HTML.
 pub struct Safe<T>(pub T);

@@ -131,7 +131,9 @@ fn trades(run: &Summed) -> String {
     let rest = run.trades.saturating_sub(200);
     let note = match rest {
         0 => String::new(),
-        rest => format!("<p class=\"hint\">{rest} older ones: /api/v1/runs/{}</p>\n", Safe(&run.id)),
+        rest => {
+            format!("<p class=\"hint\">{rest} older ones: /api/v1/runs/{}</p>\n", Safe(&run.id))
+        }
     };
     format!(
         "<section aria-labelledby=\"trades-head\"><h2 id=\"trades-head\">Trades</h2>\n\

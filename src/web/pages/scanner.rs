@@ -41,13 +41,8 @@ pub async fn page(State(app): State<App>) -> Response {
             below(&model)
         )
     };
-    let page = Page {
-        title: "Scanner",
-        place: "/scanner",
-        script: Some("scanner.js"),
-        vendor: &[],
-        body,
-    };
+    let page =
+        Page { title: "Scanner", place: "/scanner", script: Some("scanner.js"), vendor: &[], body };
     framed(&app, &page)
 }
 

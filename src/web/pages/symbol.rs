@@ -35,7 +35,8 @@ async fn body(app: &App, key: String, params: &Params) -> Result<(String, String
         let model = app.model();
         let row = model.view.rows.iter().find(|row| row.key == key);
         let row = row.cloned().ok_or_else(|| Refused::no_key(&key))?;
-        let lists = format!("{}{}{}", signals(&model, &key), trades(&model, &key), bars(&model, &key));
+        let lists =
+            format!("{}{}{}", signals(&model, &key), trades(&model, &key), bars(&model, &key));
         (row, lists)
     };
     let (shared, of) = (app.clone(), key);
@@ -137,7 +138,9 @@ fn panel(why: &Value) -> String {
         ),
     };
     let doubt = match why["agrees"] == false {
-        true => "<p class=\"warn\">The comparisons do not lead to the core's decision; report this.</p>",
+        true => {
+            "<p class=\"warn\">The comparisons do not lead to the core's decision; report this.</p>"
+        }
         false => "",
     };
     format!(
@@ -274,14 +277,10 @@ fn bars(model: &Model, key: &str) -> String {
                     bar.minutes, bar.minutes_expected
                 ),
             };
-            let cells = [
-                bar.open.rupees(),
-                bar.high.rupees(),
-                bar.low.rupees(),
-                bar.close.rupees(),
-            ]
-            .map(|price| format!("<td class=\"num\">{}</td>", rupees(price)))
-            .concat();
+            let cells =
+                [bar.open.rupees(), bar.high.rupees(), bar.low.rupees(), bar.close.rupees()]
+                    .map(|price| format!("<td class=\"num\">{}</td>", rupees(price)))
+                    .concat();
             let indicators = [
                 row.map(|row| row.vwap),
                 row.map(|row| row.ema20),
