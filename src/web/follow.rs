@@ -62,14 +62,8 @@ impl Follower {
             return reader.look_again();
         }
         let reader = Reader::open(&app.options.run_dir)?;
-        let mut model = app.model_mut();
-        *model = Model {
-            health: Health::Loading,
-            run_id: reader.header().run_id.to_string(),
-            last_read: (app.options.clock)(),
-            ..Model::default()
-        };
-        drop(model);
+        let run_id = reader.header().run_id.to_string();
+        *app.model_mut() = Model::new(run_id, (app.options.clock)());
         self.reader = Some(reader);
         Ok(())
     }

@@ -130,6 +130,11 @@ pub struct Told {
 }
 
 impl Model {
+    /// Nothing of that run yet.
+    pub fn new(run_id: String, now: Timestamp) -> Model {
+        Model { health: Health::Loading, run_id, last_read: now, ..Model::default() }
+    }
+
     /// Takes the next record.
     pub fn take(&mut self, record: &Record) {
         if let Event::Input(Input::RunStarted(run)) = &record.event {

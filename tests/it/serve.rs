@@ -114,8 +114,8 @@ impl Answer {
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        let of = |line: &'_ str| line.split_once(": ").filter(|(had, _)| had.eq_ignore_ascii_case(name));
-        self.head.lines().find_map(|line| line.split_once(": ").filter(|_| of(line).is_some())).map(|(_, value)| value)
+        let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        fields.find(|(had, _)| had.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 
