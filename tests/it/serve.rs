@@ -9,7 +9,8 @@ use std::time::Duration;
 use lockstep::domain::event::{Derived, Event, Record};
 use lockstep::domain::time::Timestamp;
 use lockstep::driver::control::{Kind, pending};
-use lockstep::journal::{Identity, Limits, Writer};
+use lockstep::journal::writer::Stamp;
+use lockstep::journal::{Identity, Setup, Writer};
 use lockstep::web::{Mode, Options, Serving, serve};
 use serde_json::{Value, json};
 
@@ -24,7 +25,12 @@ struct Stage {
     serving: Serving,
 }
 
-const LIMITS: Limits = Limits { batch_records: 1, batch_bytes: 4_096, segment_bytes: 1 << 20 };
+/// A writer whose batches can be read as soon as they are settled.
+fn writer(run_dir: &Path, world: &World) -> Writer {
+    let identity = Identity::of_replay(&world.run).unwrap();
+    let still = || Stamp { wall_ns: 1, mono_ns: 1, boot_id: [0; 16] };
+    Writer::begin(&Setup::durable(run_dir, identity, still)).unwrap()
+}
 
 fn noon() -> Timestamp {
     Timestamp(1_700_000_000_000_000)
@@ -46,8 +52,7 @@ impl Stage {
         let dir = tempfile::tempdir().unwrap();
         let run_dir = dir.path().join("live-small");
         let world = World::new();
-        let identity = Identity::of_replay(&world.run).unwrap();
-        let writer = Writer::create_with(&run_dir, identity, LIMITS).unwrap();
+        let writer = writer(&run_dir, &world);
         let serving = serve(options(&run_dir, true)).unwrap();
         Stage { dir, world, writer, serving }
     }
@@ -165,7 +170,8 @@ impl Listener {
     /// The next message with an id, and its data.
     fn next(&mut self) -> (Option<u64>, Value) {
         let (mut id, mut data) = (None, None);
-        loop {
+        // A sign of life comes every two seconds, so nobody waits for ever.
+        for _ in 0..200 {
             let mut line = String::new();
             assert_ne!(self.0.read_line(&mut line).unwrap(), 0, "the stream ended");
             let line = line.trim_end();
@@ -177,6 +183,7 @@ impl Listener {
                 return (id, data.take().unwrap_or_default());
             }
         }
+        panic!("nothing came but signs of life");
     }
 }
 
@@ -347,10 +354,9 @@ fn a_run_without_a_journal_yet_is_waited_for() {
     let health = ask(&serving, "GET", "/api/v1/health", &[], "").json();
     assert_eq!((&health["journal"], &health["position"]), (&json!("absent"), &json!(0)));
     let mut world = World::new();
-    let identity = Identity::of_replay(&world.run).unwrap();
     let mut listener = Listener::open(&serving, None);
     listener.next();
-    let mut writer = Writer::create_with(dir.path(), identity, LIMITS).unwrap();
+    let mut writer = writer(dir.path(), &world);
     world.journal("09:15 A 100\n w 09:16").iter().for_each(|record| write(&mut writer, record));
     writer.seal().unwrap();
     while listener.next().1["journal"] != "sealed" {}
@@ -436,8 +442,7 @@ fn parity_is_red_where_the_journal_says_what_the_core_does_not() {
         _ => None,
     });
     planted.unwrap().quantity.0 += 1;
-    let mut writer =
-        Writer::create_with(&run_dir, Identity::of_replay(&world.run).unwrap(), LIMITS).unwrap();
+    let mut writer = writer(&run_dir, &world);
     records.iter().for_each(|record| write(&mut writer, record));
     writer.seal().unwrap();
     let serving = serve(options(&run_dir, false)).unwrap();
