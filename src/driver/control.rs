@@ -277,17 +277,18 @@ mod tests {
 
     #[test]
     fn many_ask_at_once_and_each_gets_a_number() {
-        let dir = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
         let mut numbers: Vec<u64> = std::thread::scope(|scope| {
             let kinds = Kind::ALL.map(|kind| {
                 scope.spawn(move || {
-                    (0..8).map(|_| ask(dir.path(), kind, "t", "").unwrap()).collect::<Vec<_>>()
+                    (0..8).map(|_| ask(dir, kind, "t", "").unwrap()).collect::<Vec<_>>()
                 })
             });
             kinds.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=40).collect::<Vec<u64>>());
-        assert_eq!(pending(dir.path()).unwrap().len(), 40);
+        assert_eq!(pending(dir).unwrap().len(), 40);
     }
 }

@@ -125,7 +125,13 @@ impl Answer {
 }
 
 /// One request, with these headers besides (or instead of) the right host.
-fn ask(serving: &Serving, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+fn ask(
+    serving: &Serving,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
     let mut stream = connect(serving);
     let own = serving.addr.to_string();
     let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
@@ -192,7 +198,8 @@ fn addresses(message: &Value) -> Vec<String> {
     events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
-const QUIET: &str = "quiet A 100\n day 2024-10-02\n 09:15-09:28 A 100.50\n 09:29 A 100.50 101 99.50 101";
+const QUIET: &str =
+    "quiet A 100\n day 2024-10-02\n 09:15-09:28 A 100.50\n 09:29 A 100.50 101 99.50 101";
 
 #[test]
 fn the_table_is_the_python_systems_and_knows_whether_it_changed() {
@@ -332,7 +339,10 @@ fn every_answer_forbids_what_browsers_need_not_do() {
     }
     for path in ["/scanner", "/health"] {
         let body = stage.get(path).body;
-        assert!(!body.contains("style=") && !body.contains("onclick"), "{path} needs no inline code");
+        assert!(
+            !body.contains("style=") && !body.contains("onclick"),
+            "{path} needs no inline code"
+        );
     }
 }
 
@@ -384,7 +394,11 @@ fn every_page_and_list_is_there() {
     ] {
         let answer = stage.get(path);
         assert_eq!(answer.status, 200, "{path}");
-        assert!(answer.body.contains(has) || path == "/symbol/A", "{path} has no {has}\n{}", answer.body);
+        assert!(
+            answer.body.contains(has) || path == "/symbol/A",
+            "{path} has no {has}\n{}",
+            answer.body
+        );
         assert!(answer.body.contains("PAPER · no real orders"), "{path} says what it is");
     }
     let list = |path: &str| stage.get(path).json();
@@ -397,10 +411,16 @@ fn every_page_and_list_is_there() {
     let why = list("/api/v1/symbols/A?bar=2024-10-02T09:15");
     assert_eq!((&why["why"]["signal"], &why["why"]["agrees"]), (&json!("BUY TREND"), &json!(true)));
     assert_eq!(list("/api/v1/parity")["verdict"], "same");
-    for path in ["/symbol/C", "/api/v1/symbols/C", "/runs/..", "/runs/%2e%2e%2fx", "/api/v1/runs/x"] {
+    for path in ["/symbol/C", "/api/v1/symbols/C", "/runs/..", "/runs/%2e%2e%2fx", "/api/v1/runs/x"]
+    {
         assert_eq!(stage.get(path).status, 404, "{path}");
     }
-    for path in ["/api/v1/bars", "/api/v1/events?kind=x", "/api/v1/signals?limit=0", "/api/v1/bars?key=A&from=x"] {
+    for path in [
+        "/api/v1/bars",
+        "/api/v1/events?kind=x",
+        "/api/v1/signals?limit=0",
+        "/api/v1/bars?key=A&from=x",
+    ] {
         assert_eq!(stage.get(path).status, 400, "{path}");
     }
 }

@@ -194,6 +194,8 @@ impl Row {
                 if fill.reason == OrderReason::Entry {
                     self.is_ordered = false;
                     self.entered = Some(fill.origin.side);
+                    // From here on the position speaks, and when it is over nobody does.
+                    self.trigger = None;
                 }
             }
             Output::Position(position) => {
