@@ -222,6 +222,8 @@ story('a signal of a run under way appears without loading the page again', asyn
   const said = await live((said) => / signal /.test(said));
   const id = said.split(/[<\s]/)[0];
   await until(page, (id) => window.seen.has(id), id);
+  const order = await page.locator('#latest .num').evaluateAll((nodes) => nodes.map((node) => Number(node.textContent)));
+  assert.deepEqual(order, [...order].sort((a, b) => b - a), 'the newest is on top');
   assert.equal(await page.locator('#stall').isVisible(), false);
   assert.deepEqual(page.problems, []);
   await context.close();

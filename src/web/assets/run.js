@@ -13,7 +13,7 @@ function draw() {
     height: 260,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
     scales: { x: { time: true } },
-    axes: [axis, { ...axis, size: 76 }],
+    axes: [{ ...axis, values: (_, days) => days.map((day) => new Date(day * 1000).toISOString().slice(5, 10)) }, { ...axis, size: 76 }],
     series: [{ value: '{YYYY}-{MM}-{DD}' }, { label: 'Equity ₹', stroke: css('--link'), width: 2, value: (_, value) => value?.toFixed(2) ?? '–' }],
   }, data, place);
   place.dataset.drawn = data[0].length;

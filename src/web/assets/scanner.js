@@ -131,15 +131,23 @@ function head(state) {
   warn();
 }
 
+const address = (id) => id.split('.').map(Number);
+const newer = (a, b) => {
+  const [[seq, index = 0], [seqOf, indexOf = 0]] = [address(b), address(a)];
+  return seq - seqOf || index - indexOf;
+};
+
 function latest(events) {
   const list = $('latest');
-  const shown = new Set([...list.querySelectorAll('.num')].map((node) => node.textContent));
+  const shown = new Map([...list.children].map((li) => [li.firstElementChild.textContent, li]));
   for (const event of events) {
     if (shown.has(event.id)) continue;
     const li = el('li');
     li.append(el('span', 'num', event.id), ' ', el('span', 'line', event.text));
-    list.prepend(li);
+    shown.set(event.id, li);
   }
+  if (shown.size === list.children.length) return;
+  list.append(...[...shown].sort(([a], [b]) => newer(a, b)).map(([, li]) => li));
   while (list.children.length > 12) list.lastElementChild.remove();
 }
 
