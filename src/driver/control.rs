@@ -10,8 +10,8 @@
 //! ```
 //!
 //! It gets its name once all of it is on the disk. The run takes requests in the order of their
-//! numbers, journals each, and then says [`done`], which moves the file to `control/done/`. If the
-//! run stops between these two, it hears the request once more when it is taken up: all kinds may be
+//! numbers, journals each, and then says [`done`], which moves the file to `done/`. If the run
+//! stops between these two, it hears the request once more when it is taken up: all kinds may be
 //! heard twice.
 
 use std::fs::{self, File};

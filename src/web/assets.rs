@@ -29,6 +29,7 @@ files! {
     "scanner.js" SCRIPT,
     "symbol.js" SCRIPT,
     "run.js" SCRIPT,
+    "replay.js" SCRIPT,
     "style.css" STYLE,
     "vendor/lightweight-charts-5.2.1.js" SCRIPT,
     "vendor/lightweight-charts.LICENSE" TEXT,

@@ -1,6 +1,6 @@
 //! `GET /api/v1/parity`: the core again over the inputs of the journal, each of its outputs held
-//! against what was recorded. It runs when somebody asks and the journal has grown; green is said of
-//! what was computed, and of nothing else.
+//! against what was recorded. It runs when somebody asks and the journal has grown; green is
+//! said of what was computed, and of nothing else.
 
 use std::path::Path;
 use std::sync::PoisonError;

@@ -144,7 +144,7 @@ story('without JavaScript the table, the events and the reasons are there', asyn
 
 story('at 360 pixels nothing but tables scrolls sideways', async () => {
   const { page, context } = await opened({ viewport: { width: 360, height: 740 } });
-  for (const path of ['/scanner', `/symbol/${encodeURIComponent(TATA)}`, '/events', '/runs', `/runs/${world.runId}`, '/health', '/parity']) {
+  for (const path of ['/scanner', `/symbol/${encodeURIComponent(TATA)}`, '/events', '/runs', `/runs/${world.runId}`, `/replay/${world.runId}`, '/health', '/parity']) {
     await page.goto(world.replay.url + path);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= 360, `${path} is ${wide} wide`);
@@ -164,12 +164,28 @@ story('the core says in the background what was recorded, and the equity is draw
   await context.close();
 });
 
+story('a replay steps to the next signal and walks by itself', async () => {
+  const { page, context } = await opened();
+  await page.goto(`${world.replay.url}/replay/${world.runId}`);
+  const at = () => page.locator('#replay').getAttribute('data-position').then(Number);
+  assert.equal(await at(), 0);
+  await page.locator('a.step', { hasText: 'Next signal' }).click();
+  await until(page, () => /TRIGGERED/.test(document.querySelector('#rows').textContent));
+  const signal = await at();
+  await page.locator('#play').click();
+  await until(page, (signal) => Number(document.querySelector('#replay').dataset.position) > signal, signal);
+  await page.locator('#play').click();
+  assert.deepEqual(page.problems, []);
+  await context.close();
+});
+
 const PAGES = () => [
   ['scanner', world.replay.url + '/scanner'],
   ['symbol', `${world.replay.url}/symbol/${encodeURIComponent(TATA)}`],
   ['events', `${world.replay.url}/events`],
   ['runs', `${world.replay.url}/runs`],
   ['run', `${world.replay.url}/runs/${world.runId}`],
+  ['replay', `${world.replay.url}/replay/${world.runId}?at=0&to=signal`],
   ['parity', `${world.replay.url}/parity`],
   ['health', `${world.replay.url}/health`],
   ['paper', `${world.paper.url}/scanner`],

@@ -389,6 +389,8 @@ fn every_page_and_list_is_there() {
         ("/events?kind=fill", "stop"),
         ("/runs", "live-small"),
         ("/runs/live-small", "Equity by day"),
+        ("/replay/live-small?at=0&to=signal", "TRIGGERED"),
+        ("/replay/live-small?at=3", "data-position=\"3\""),
         ("/health", "following"),
         ("/parity", "data-verdict=\"same\""),
     ] {
@@ -411,8 +413,14 @@ fn every_page_and_list_is_there() {
     let why = list("/api/v1/symbols/A?bar=2024-10-02T09:15");
     assert_eq!((&why["why"]["signal"], &why["why"]["agrees"]), (&json!("BUY TREND"), &json!(true)));
     assert_eq!(list("/api/v1/parity")["verdict"], "same");
-    for path in ["/symbol/C", "/api/v1/symbols/C", "/runs/..", "/runs/%2e%2e%2fx", "/api/v1/runs/x"]
-    {
+    for path in [
+        "/symbol/C",
+        "/api/v1/symbols/C",
+        "/runs/..",
+        "/runs/%2e%2e%2fx",
+        "/replay/x",
+        "/api/v1/runs/x",
+    ] {
         assert_eq!(stage.get(path).status, 404, "{path}");
     }
     for path in [

@@ -1,4 +1,5 @@
-//! Goes on with a journal that is still being written: whoever came to its early end may look again.
+//! Goes on with a journal that is still being written: whoever came to its early end may look
+//! again.
 
 use super::{End, JournalError, Reader, segment, void_from};
 

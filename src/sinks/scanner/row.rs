@@ -181,11 +181,11 @@ impl Row {
         match output {
             Output::Bar1m(bar) => self.see_price(bar.close_time(), bar.close),
             Output::Bar15m(bar) => self.bar(bar, cooldown),
-            Output::BarRevised(bar) => {
-                // A bar that an archive completed is the same bar: nothing begins or ends with it.
-                if self.bar.is_some_and(|last| last.open_time == bar.open_time) {
-                    self.bar = Some(LastBar::of(bar));
-                }
+            // A bar that an archive completed is the same bar: nothing begins or ends with it.
+            Output::BarRevised(bar)
+                if self.bar.is_some_and(|last| last.open_time == bar.open_time) =>
+            {
+                self.bar = Some(LastBar::of(bar));
             }
             Output::Signal(signal) => self.signal(id, signal),
             Output::Order(order) if order.reason == OrderReason::Entry => self.is_ordered = true,

@@ -79,7 +79,8 @@ fn verdict(compared: &Compared) -> String {
         })
     };
     format!(
-        "<h1>Parity</h1>\n<p class=\"verdict {tone}\" id=\"verdict\" data-verdict=\"{}\">{words}</p>\n\
+        "<h1>Parity</h1>\n\
+         <p class=\"verdict {tone}\" id=\"verdict\" data-verdict=\"{}\">{words}</p>\n\
          <p>The core ran again over {} inputs, up to event {}, and {} outputs were compared byte by \
          byte. {} inputs have outputs that differ.</p>\n<dl>{}{}{}{}</dl>\n\
          <p><a href=\"/parity\">Compare again</a></p>\n",

@@ -101,7 +101,8 @@ fn document(app: &App, page: &Page<'_>) -> String {
     let (style, script) = (asset("style.css"), asset("app.js"));
     let (title, band, body) = (Safe(page.title), Safe(mode.band()), &page.body);
     format!(
-        "<!doctype html>\n<html lang=\"en\" data-mode=\"{tone}\">\n<head>\n<meta charset=\"utf-8\">\n\
+        "<!doctype html>\n<html lang=\"en\" data-mode=\"{tone}\">\n<head>\n\
+         <meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"dark light\">\n\
          {token}<title>{title} · Lockstep {mode}</title>\n\

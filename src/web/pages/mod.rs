@@ -5,11 +5,13 @@
 //! - [`symbol`] one instrument: chart, conditions, bars, signals, trades
 //! - [`events`] the journal
 //! - [`runs`] runs and what became of them
+//! - [`replay`] the table as it was
 //! - [`health`] health and parity
 
 mod events;
 mod health;
 mod html;
+mod replay;
 mod runs;
 mod scanner;
 mod symbol;
@@ -27,6 +29,7 @@ pub fn router() -> Router<App> {
         .route("/events", get(events::page))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::one))
+        .route("/replay/{id}", get(replay::page))
         .route("/health", get(health::health))
         .route("/parity", get(health::parity))
 }

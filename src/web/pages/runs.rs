@@ -81,9 +81,11 @@ fn head(run: &Summed) -> String {
     format!(
         "<p><a href=\"/runs\" id=\"back\">← Runs</a></p>\n<h1>{}</h1>\n\
          <p class=\"hint\">{end} · digest <span class=\"line\">{}</span></p>\n\
+         <p><a href=\"/replay/{}\">Replay it step by step</a></p>\n\
          <section class=\"facts\" aria-label=\"Summary\">\n{}</section>\n",
         Safe(&run.id),
         Safe(&run.digest),
+        encoded(&run.id),
         facts.concat()
     )
 }

@@ -37,7 +37,7 @@ pub async fn page(State(app): State<App>) -> Response {
             noscript(),
             banner(),
             bar(&model, takes),
-            table(&model),
+            table(&model.view.rows),
             below(&model)
         )
     };
@@ -106,22 +106,23 @@ fn controls() -> String {
     )
 }
 
-fn table(model: &Model) -> String {
+/// The table, whose rows a script may replace.
+pub fn table(rows: &[RowView]) -> String {
     let head: String = COLUMNS
         .iter()
         .map(|(class, name)| format!("<th scope=\"col\" class=\"c-{class}\">{}</th>", Safe(name)))
         .collect();
-    let rows: String = model.view.rows.iter().map(row).collect();
     let strategies: std::collections::BTreeSet<&str> =
-        model.view.rows.iter().map(|row| row.strategy_id.as_str()).collect();
+        rows.iter().map(|row| row.strategy_id.as_str()).collect();
     let options: String = strategies
         .iter()
         .map(|id| format!("<option value=\"{0}\">{0}</option>", Safe(id)))
         .collect();
-    let empty = match model.view.rows.is_empty() {
+    let empty = match rows.is_empty() {
         true => "<p class=\"hint\" id=\"empty\">The journal holds no run yet.</p>\n",
         false => "",
     };
+    let rows: String = rows.iter().map(row).collect();
     format!(
         "<form class=\"filter\" id=\"filter\" role=\"search\" hidden>\n\
          <label for=\"find\">Find</label>\

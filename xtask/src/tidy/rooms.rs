@@ -24,7 +24,10 @@ const ROOMS: &[Room] = &[
     room("golden", &["domain", "journal"]),
     room("driver", &["domain", "core", "journal", "sources", "sinks", "backtest", "golden"]),
     room("web", &["domain", "journal", "sinks", "driver"]),
-    room("cli", &["domain", "core", "journal", "sources", "sinks", "backtest", "golden", "driver", "web"]),
+    room(
+        "cli",
+        &["domain", "core", "journal", "sources", "sinks", "backtest", "golden", "driver", "web"],
+    ),
     room("lib", &[]),
     room("core_wall", &[]),
     room("main", &["cli"]),
