@@ -17,6 +17,9 @@ use crate::journal::reader::Reader;
 use super::api::{Refused, answer};
 use super::app::App;
 
+/// How often a journal is read before it is called damaged.
+const TRIES: usize = 3;
+
 /// What is known so far.
 #[derive(Clone, Debug, Default)]
 pub struct Parity {
@@ -78,10 +81,17 @@ fn got(divergence: &Divergence) -> Option<String> {
     divergence.got.clone()
 }
 
-/// Runs the core over the journal in that folder.
+/// Runs the core over the journal in that folder. What is being written at that very moment can
+/// look damaged, so that is believed only when it is found again and again.
 fn compare(dir: &Path) -> Result<Compared, JournalError> {
-    let mut reader = Reader::open(dir)?;
-    Ok(Compared::of(&verify(&mut reader, false, &mut |_| {})))
+    let once = || {
+        let mut reader = Reader::open(dir)?;
+        Ok(Compared::of(&verify(&mut reader, false, &mut |_| {})))
+    };
+    let is_told = |it: &Result<Compared, JournalError>| {
+        it.as_ref().is_ok_and(|compared| compared.verdict != "broken")
+    };
+    (0..TRIES).map(|_| once()).find(is_told).unwrap_or_else(once)
 }
 
 /// The comparison up to where the journal is; made now if it is not there yet.

@@ -144,7 +144,8 @@ fn panel(why: &Value) -> String {
         false => "",
     };
     format!(
-        "<section aria-labelledby=\"why-head\" id=\"why\"><h2 id=\"why-head\">Why · bar {} · {}</h2>\n\
+        "<section aria-labelledby=\"why-head\" id=\"why\">\n\
+         <h2 id=\"why-head\">Why · bar {} · {}</h2>\n\
          <p class=\"hint\">event {} · {}/{} minutes · known at {}</p>\n{doubt}{flip}\
          <div class=\"wide\" role=\"region\" aria-label=\"Conditions\" tabindex=\"0\"><table>\n\
          <thead><tr><th scope=\"col\">Condition</th><th scope=\"col\">Comparison</th>\
