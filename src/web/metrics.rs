@@ -32,6 +32,11 @@ impl Counters {
         }
     }
 
+    /// Requests that were refused, for whatever reason.
+    pub fn refused_total(&self) -> u64 {
+        self.refused.iter().map(read).sum()
+    }
+
     /// A request was answered.
     pub fn answered(&self, status: StatusCode) {
         if let Some(counter) = self.answered.get(usize::from(status.as_u16() / 100)) {

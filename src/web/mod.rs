@@ -120,11 +120,17 @@ pub struct Serving {
     pub addr: SocketAddr,
     /// What a POST has to show; made anew at each start.
     pub token: String,
+    app: App,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Serving {
+    /// Requests that were refused so far, so that a run can journal that there were some.
+    pub fn refused(&self) -> u64 {
+        self.app.counters.refused_total()
+    }
+
     /// Stops serving and waits for the end of it.
     pub fn stop(mut self) {
         self.end();
@@ -174,6 +180,7 @@ pub fn serve(options: Options) -> Result<Serving, ServeError> {
         .map_err(ServeError::Start)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let app = App::new(options, addr, token.clone());
+    let shared = app.clone();
     let thread = std::thread::Builder::new().name("scanner".into()).spawn(move || {
         // The follower ends when its side of the channel goes.
         let (following, ended) = mpsc::channel::<()>();
@@ -196,5 +203,6 @@ pub fn serve(options: Options) -> Result<Serving, ServeError> {
         }
     });
     let thread = Some(thread.map_err(ServeError::Start)?);
-    Ok(Serving { addr, token: token.text().to_owned(), stop: Some(stop), thread })
+    let token = token.text().to_owned();
+    Ok(Serving { addr, token, app: shared, stop: Some(stop), thread })
 }

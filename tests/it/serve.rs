@@ -293,7 +293,8 @@ fn whoever_is_not_the_page_changes_nothing() {
     let (port, old) = (stage.serving.addr.port(), "0".repeat(64));
     let rebound = format!("evil.test:{port}");
     let large = format!("{{\"reason\":\"{}\"}}", "x".repeat(17 * 1_024));
-    let cases: &[(&str, u16, &[(&str, &str)], &str)] = &[
+    type Case<'a> = (&'a str, u16, &'a [(&'a str, &'a str)], &'a str);
+    let cases: &[Case<'_>] = &[
         ("a page elsewhere", 403, &[("origin", "https://evil.test")], "{}"),
         ("a page of another port", 403, &[("origin", "http://127.0.0.1:1")], "{}"),
         ("no origin", 403, &[("origin", "")], "{}"),
@@ -319,6 +320,7 @@ fn whoever_is_not_the_page_changes_nothing() {
     assert_eq!(host.status, 403, "not even reading");
     assert_eq!(pending(&stage.control()).unwrap(), []);
     assert_eq!(stage.get("/api/v1/state").body, before);
+    assert_eq!(stage.serving.refused(), 13);
     let metrics = stage.get("/metrics").body;
     for line in ["host\"} 4", "origin\"} 5", "token\"} 2", "content-type\"} 2"] {
         let line = format!("lockstep_http_refused_total{{reason=\"{line}");
