@@ -6,6 +6,7 @@
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod data;
 pub mod diff;
 pub mod divergence;
@@ -14,11 +15,13 @@ pub mod exit;
 pub mod explain;
 pub mod facts;
 pub mod failure;
+pub mod feed;
 pub mod golden;
 pub mod journal;
 pub mod live;
 pub mod prepare;
 pub mod progress;
+pub mod project;
 pub mod replay;
 pub mod serve;
 pub mod terminal;
@@ -52,6 +55,10 @@ enum Command {
     Live(live::LiveArgs),
     /// Show a run in the browser, finished or under way
     Serve(serve::ServeArgs),
+    /// Ask a live run to pause, resume, flatten, kill or release
+    Control(control::ControlArgs),
+    /// Play a case as an exchange that a live run can connect to
+    Feed(Box<feed::FeedArgs>),
     /// Bring history in, look at it, list it, make it up
     Data(data::DataArgs),
     /// Compare two runs, or a run and a golden
@@ -66,6 +73,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Look into a run's journal
     Journal(journal::JournalArgs),
+    /// Make the tables of a run from its journal: a DuckDB file, or CSV files
+    Project(project::ProjectArgs),
     /// Show the settings of a case, look for mistakes in cases, list the built-in market facts
     Config(config::ConfigArgs),
     /// Check the surroundings: market facts, terminal, cases, goldens, runs
@@ -94,6 +103,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Replay(args) => replay::run(&args, &prepare::market()?),
         Command::Live(args) => live::run(&args, &prepare::market()?),
         Command::Serve(args) => serve::run(&args),
+        Command::Control(args) => control::run(&args),
+        Command::Feed(args) => feed::run(&args, &prepare::market()?),
         Command::Data(args) => data::run(args, &prepare::market()?),
         Command::Diff(args) => diff::run(&args, &prepare::book_of_run),
         Command::Golden(args) => {
@@ -105,6 +116,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args, &prepare::market()?),
         Command::Explain(args) => explain::run(&args),
         Command::Journal(args) => journal::run(args),
+        Command::Project(args) => project::run(&args),
         Command::Config(args) => config::run(&args, &prepare::market()?),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => {

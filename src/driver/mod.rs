@@ -4,6 +4,7 @@
 //! - [`case`] a named replay, as its file says
 //! - [`settings`] what can be set in it, and to what
 //! - [`live`] a run that is lived and not repeated
+//! - [`listen`] a live feed as a source
 //! - [`check`] trials of the rules: what they know in advance, how much they remember
 //! - [`control`] what people ask of a run that is lived
 //! - [`explain`] one bar of a recorded run, and what would have changed its signal
@@ -24,6 +25,7 @@ pub mod check;
 pub mod control;
 pub mod explain;
 pub mod history;
+pub mod listen;
 pub mod live;
 pub mod plan;
 pub mod replay;
@@ -60,6 +62,13 @@ pub trait Source {
     #[inline]
     fn is_quiet(&self) -> bool {
         false
+    }
+
+    /// When the inputs that were handed over last were received: nanoseconds since 1970 UTC, 0 for
+    /// history.
+    #[inline]
+    fn received_ns(&self) -> i64 {
+        0
     }
 
     /// Once there is nothing more: whether somebody stopped the source before its end, so that the

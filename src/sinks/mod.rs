@@ -4,12 +4,21 @@
 //! - [`archive`] a run's journal as Parquet files, and back
 //! - [`scanner`] what people watch, instrument by instrument
 //! - [`summary`] counts, trades and profit of a run
+//! - [`tables`] a run as rows: the fold
+//! - [`csv`] these rows as CSV files, one a day
+//! - [`duckdb`] these rows for SQL
 
 pub mod archive;
+pub mod csv;
+pub mod duckdb;
 pub mod scanner;
 pub mod summary;
+pub mod tables;
 
 use crate::domain::event::{Derived, EventId, Input};
+
+/// Tells people what a sink cannot do any more. A sink has nobody to fail to.
+pub type Say = Box<dyn Fn(&str) + Send>;
 
 /// Something that looks on while a run happens. It sees each input, then that input's outputs.
 pub trait Sink {
@@ -18,6 +27,9 @@ pub trait Sink {
 
     /// The core derived an output, from what its cause says.
     fn output(&mut self, id: EventId, derived: &Derived);
+
+    /// All outputs of the last input were told. Nobody has to say so: the next input says it too.
+    fn told(&mut self) {}
 
     /// What happened before input `next_seq` was told once before, by a process that has stopped.
     /// It is told again from the journal, for those who keep nothing.

@@ -17,7 +17,7 @@ use super::app::App;
 use super::model::Health;
 
 /// What has to be typed to enter again after a kill.
-pub const RELEASE_WORD: &str = "RELEASE";
+pub const RELEASE_WORD: &str = "release";
 
 /// The body of a request.
 #[derive(Deserialize)]

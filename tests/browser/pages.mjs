@@ -269,7 +269,7 @@ story('the kill button asks the run, and a release has to be typed', async () =>
   await page.locator('#release button').click();
   await until(page, () => /has to be confirmed/.test(document.querySelector('#asked').textContent));
   assert.equal(requests().length, 1);
-  await page.locator('#release-word').fill('RELEASE');
+  await page.locator('#release-word').fill('release');
   await page.locator('#release button').click();
   await until(page, () => /release: asked, request 2/.test(document.querySelector('#asked').textContent));
   assert.deepEqual(requests(), ['00000001-kill.json', '00000002-release.json']);

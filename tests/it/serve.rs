@@ -278,9 +278,9 @@ fn a_kill_is_asked_in_one_step_and_a_release_is_typed() {
     let waiting = pending(&stage.control()).unwrap();
     assert_eq!((waiting[0].kind, waiting[0].reason.as_str()), (Kind::Kill, "prices look wrong"));
     assert_eq!(stage.post("release", &[], "{}").status, 400);
-    assert_eq!(stage.post("release", &[], "{\"confirm\":\"release\"}").status, 400);
+    assert_eq!(stage.post("release", &[], "{\"confirm\":\"yes\"}").status, 400);
     assert_eq!(pending(&stage.control()).unwrap().len(), 1);
-    assert_eq!(stage.post("release", &[], "{\"confirm\":\"RELEASE\"}").status, 202);
+    assert_eq!(stage.post("release", &[], "{\"confirm\":\"release\"}").status, 202);
     assert_eq!(pending(&stage.control()).unwrap()[1].kind, Kind::Release);
 }
 

@@ -4,6 +4,7 @@
 mod bench;
 mod browser;
 mod ci;
+mod codegen;
 mod crash;
 mod determinism;
 mod fixture;
@@ -50,6 +51,8 @@ enum Command {
     },
     /// Write the fixture journals anew; only while their format is not released.
     Fixture,
+    /// Write the Rust of the feed's messages anew from `feed_v3.proto`.
+    Codegen,
     /// Run a fuzz target with cargo-fuzz.
     Fuzz {
         /// Which: a folder of `fuzz/seeds`.
@@ -117,6 +120,7 @@ fn main() -> ExitCode {
         Command::Sample { seed, check: true } => sample::check(seed),
         Command::Fuzz { target, seconds } => fuzz::run(&target, seconds),
         Command::Fixture => fixture::write(),
+        Command::Codegen => codegen::write(),
         Command::Golden(Golden::Check) => golden::check(),
         Command::Kill { kills, seed } => kill::run(kills, seed),
         Command::Determinism => determinism::run(),

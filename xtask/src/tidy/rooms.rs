@@ -19,6 +19,7 @@ const ROOMS: &[Room] = &[
     room("core", &["domain"]),
     room("journal", &["domain"]),
     room("sources", &["domain", "journal::reader"]),
+    room("exchange", &["domain", "sources"]),
     room("sinks", &["domain", "journal", "sources::shield"]),
     room("backtest", &["domain", "sources::columns"]),
     room("golden", &["domain", "journal"]),
@@ -26,7 +27,10 @@ const ROOMS: &[Room] = &[
     room("web", &["domain", "journal", "sinks", "driver"]),
     room(
         "cli",
-        &["domain", "core", "journal", "sources", "sinks", "backtest", "golden", "driver", "web"],
+        &[
+            "domain", "core", "journal", "sources", "sinks", "backtest", "golden", "driver",
+            "exchange", "web",
+        ],
     ),
     room("lib", &[]),
     room("core_wall", &[]),

@@ -1,0 +1,108 @@
+//! Which file a run writes to: the one that is there, if it can be used, and otherwise a new one in
+//! its place. What cannot be used is never thrown away: it goes into quarantine.
+//!
+//! A damaged log of DuckDB can end the process that opens it. So a file that is there is opened by a
+//! process of its own first, which takes the log in and closes the file again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::sinks::Say;
+
+use super::store::Store;
+use super::{DuckError, QUARANTINE, file_of};
+
+/// Opens a file as a live run would, takes its log in and closes it. Gives the run that it holds.
+///
+/// # Errors
+/// When it cannot be used. A damaged file may end the process instead.
+pub fn preflight(file: &Path) -> Result<String, DuckError> {
+    if !file.is_file() {
+        let why = String::from("there is no such file");
+        return Err(DuckError::Foreign { path: file.into(), why });
+    }
+    let (store, run_id) = Store::open_any(file)?;
+    store.close()?;
+    Ok(run_id)
+}
+
+/// The file of a run, opened, or a new one where there is none that can be used.
+///
+/// # Errors
+/// When no file can be made either.
+pub fn open(
+    run_dir: &Path,
+    run_id: &str,
+    program: Option<&Path>,
+    say: &Say,
+) -> Result<Store, DuckError> {
+    let path = file_of(run_dir, run_id);
+    if path.exists() {
+        match in_a_child(&path, program).and_then(|()| Store::open(&path, run_id)) {
+            Ok(store) => return Ok(store),
+            Err(error) => replace(run_dir, &path, &error.to_string(), say)?,
+        }
+    }
+    create(&path, run_id)
+}
+
+/// A new file where none is.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create(path: &Path, run_id: &str) -> Result<Store, DuckError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(io("creating", folder))?;
+    }
+    Store::create(path, run_id)
+}
+
+/// Moves a file that cannot be used into quarantine, its log with it, and says so. Whoever has it
+/// open keeps it.
+///
+/// # Errors
+/// When it cannot be moved.
+pub fn replace(run_dir: &Path, path: &Path, why: &str, say: &Say) -> Result<(), DuckError> {
+    let quarantine = run_dir.join(QUARANTINE);
+    fs::create_dir_all(&quarantine).map_err(io("creating", &quarantine))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let free = |number: u32| {
+        let aside = quarantine.join(format!("{name}.{number}"));
+        (!aside.exists()).then_some(aside)
+    };
+    let Some(aside) = (1..).find_map(free) else { return Ok(()) };
+    fs::rename(path, &aside).map_err(io("moving", path))?;
+    let log = log_of(path);
+    if log.exists() {
+        fs::rename(&log, log_of(&aside)).map_err(io("moving", &log))?;
+    }
+    say(&format!("{why}; the file is now {}, and a new one is made", aside.display()));
+    Ok(())
+}
+
+fn in_a_child(path: &Path, program: Option<&Path>) -> Result<(), DuckError> {
+    let Some(program) = program else { return Ok(()) };
+    let words = ["project".as_ref(), "--preflight".as_ref(), path.as_os_str()];
+    let ended = Command::new(program).args(words).stdin(Stdio::null()).output();
+    let ended = ended.map_err(io("opening in a process of its own", path))?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let why = format!("it cannot be opened ({}): {}", ended.status, said.join(" "));
+    Err(DuckError::Foreign { path: path.into(), why })
+}
+
+/// DuckDB's own log of a file.
+pub fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".wal");
+    name.into()
+}
+
+/// What the system said, with what was being done to which file.
+pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> DuckError {
+    move |source| DuckError::Io { doing, path: path.into(), source }
+}

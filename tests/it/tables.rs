@@ -1,0 +1,183 @@
+//! Tables of real runs: whatever the core says is a row, cut anywhere; and `lockstep project` as a
+//! user has it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use lockstep::domain::event::{Event, Output, Record};
+use lockstep::journal::Reader;
+use lockstep::sinks::tables::{Cell, Rows, TableId, Tables};
+use proptest::prelude::*;
+
+use crate::desk::{Desk, TATA};
+
+/// Two sessions of the sample after one that warms up.
+const CASE: &str = "data = \"../sample/data\"\nfrom = \"2024-10-03\"\nto = \"2024-10-08\"\n\
+    warmup_sessions = 1\nfees = \"nse\"\n[[symbols]]\nkey = \"NSE_EQ|INE155A01022\"\n\
+    [[symbols]]\nkey = \"NSE_EQ|INE118H01025\"\n";
+
+/// A desk with a run on it, and where that is.
+fn lived() -> (Desk, PathBuf) {
+    let desk = Desk::new();
+    desk.write("replays/short/case.toml", CASE);
+    desk.run("live --feed sim:short").expect(0);
+    let run = fs::read_dir(desk.at("runs")).unwrap().next().unwrap().unwrap().path();
+    (desk, run)
+}
+
+fn records(run: &PathBuf) -> Vec<Record> {
+    Reader::open(run).unwrap().map(Result::unwrap).collect()
+}
+
+fn folded(records: &[Record]) -> Rows {
+    let mut tables = Tables::default();
+    records.iter().cloned().for_each(|record| tables.record(record));
+    tables.settle();
+    tables.take()
+}
+
+fn count(records: &[Record], wanted: fn(&Output) -> bool) -> usize {
+    let outputs = records.iter().filter_map(|record| match &record.event {
+        Event::Output(output) => Some(output),
+        Event::Input(_) => None,
+    });
+    outputs.filter(|output| wanted(output)).count()
+}
+
+fn column(rows: &Rows, table: TableId, name: &str) -> Vec<Cell> {
+    let place = table.columns().iter().position(|column| column.name == name).unwrap();
+    rows.of(table).map(|row| row[place].clone()).collect()
+}
+
+#[test]
+fn every_event_of_a_run_is_in_its_table_and_profits_add_up() {
+    let (_desk, run) = lived();
+    let records = records(&run);
+    let rows = folded(&records);
+    let signals = count(&records, |output| matches!(output, Output::Signal(_)));
+    assert!(signals > 0, "a run without a signal shows nothing");
+    assert_eq!(rows.of(TableId::Signals).len(), signals);
+    let fills = count(&records, |output| matches!(output, Output::Fill(_)));
+    assert_eq!(rows.of(TableId::Fills).len(), fills);
+    let orders = count(&records, |output| matches!(output, Output::Order(_)));
+    assert_eq!(rows.of(TableId::Orders).len(), orders);
+    assert_eq!(rows.of(TableId::RunnerState).len(), 2);
+    let pending = column(&rows, TableId::Signals, "status");
+    assert!(!pending.contains(&Cell::text("PENDING")), "every signal was decided");
+    assert!(column(&rows, TableId::RunnerState, "status").contains(&Cell::text("ENDED")));
+
+    // What the tables call net is what the days have earned.
+    let sum = |cells: Vec<Cell>| {
+        let number = |cell: &Cell| match cell {
+            Cell::Double(number) => *number,
+            other => panic!("a closed trade has {other:?}"),
+        };
+        cells.iter().map(number).sum::<f64>()
+    };
+    let days = records.iter().filter_map(|record| match &record.event {
+        Event::Output(Output::SessionEnded(day)) => Some(day.gross.minus(day.fees).rupees()),
+        _ => None,
+    });
+    let (net, earned) = (sum(column(&rows, TableId::Trades, "net")), days.sum::<f64>());
+    assert!((net - earned).abs() < 1e-6, "{net} {earned}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// A real run, cut at random records, has the rows of the whole.
+    #[test]
+    fn a_run_may_be_cut_anywhere(cuts in prop::collection::btree_set(0..20_000usize, 0..12)) {
+        use std::sync::OnceLock;
+        static RUN: OnceLock<(Vec<Record>, Rows)> = OnceLock::new();
+        let (records, whole) = RUN.get_or_init(|| {
+            let (_desk, run) = lived();
+            let records = records(&run);
+            let rows = folded(&records);
+            (records, rows)
+        });
+        let (mut tables, mut pieces) = (Tables::default(), Rows::default());
+        for (place, record) in records.iter().enumerate() {
+            tables.record(record.clone());
+            if cuts.contains(&(place % 20_000)) {
+                pieces.merge(tables.take());
+            }
+        }
+        tables.settle();
+        pieces.merge(tables.take());
+        prop_assert!(pieces == *whole);
+    }
+}
+
+/// The line behind a label.
+fn fact<'a>(text: &'a str, label: &str) -> &'a str {
+    let line = text.lines().find(|line| line.trim_start().starts_with(label));
+    line.unwrap_or_else(|| panic!("no {label} in\n{text}")).trim_start()[label.len()..].trim()
+}
+
+#[test]
+fn csv_files_are_made_from_the_journal_and_the_hash_is_that_of_the_rows() {
+    let (desk, run) = lived();
+    let line = format!("project {} --csv out", run.display());
+    let text = desk.run(&line).expect(0);
+    let rows = folded(&records(&run));
+    assert_eq!(fact(&text, "Hash"), format!("rows {}", rows.hash().to_hex()));
+    assert_eq!(fact(&text, "signals"), rows.of(TableId::Signals).len().to_string());
+    let files = || -> Vec<(String, String)> {
+        let folder = desk.at("out/data/live_tests");
+        let mut files: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+        files.sort();
+        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        files.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+    };
+    let written = files();
+    let lines = |table: &str| -> usize {
+        let of = written.iter().filter(|(name, _)| name.contains(table));
+        of.map(|(_, text)| text.lines().count() - 1).sum()
+    };
+    assert_eq!(lines("signals"), rows.of(TableId::Signals).len());
+    assert_eq!(lines("trades"), rows.of(TableId::Trades).len());
+    assert!(written.iter().any(|(_, text)| text.contains(TATA)), "symbol is the key");
+    desk.run(&line).expect(0);
+    assert_eq!(files(), written, "again is the same");
+}
+
+#[cfg(not(feature = "duckdb"))]
+#[test]
+fn a_program_without_duckdb_says_how_to_get_it() {
+    let (desk, run) = lived();
+    let error = desk.refuses(2, &format!("project {}", run.display()));
+    insta::assert_snapshot!(error, @"");
+}
+
+#[cfg(feature = "duckdb")]
+mod with_duckdb {
+    use super::*;
+
+    #[test]
+    fn a_file_is_made_from_the_journal_with_the_rows_of_the_fold() {
+        let (desk, run) = lived();
+        let text = desk.run(&format!("project {} --snapshot", run.display())).expect(0);
+        let rows = folded(&records(&run));
+        assert_eq!(fact(&text, "Hash"), format!("rows {}", rows.hash().to_hex()));
+        assert!(fact(&text, "Position").ends_with("sealed"));
+        assert!(run.join("snap/CURRENT").exists());
+        let again = desk.run(&format!("project {} --out again.duckdb", run.display())).expect(0);
+        assert_eq!(fact(&again, "Hash"), fact(&text, "Hash"));
+    }
+
+    #[test]
+    fn a_preflight_opens_what_is_good_and_refuses_what_is_not() {
+        let (desk, run) = lived();
+        desk.run(&format!("project {} --out a.duckdb", run.display())).expect(0);
+        desk.run("project --preflight a.duckdb").expect(0);
+        desk.write("bad.duckdb", "this is no database");
+        let refused = desk.run("project --preflight bad.duckdb");
+        assert_ne!(refused.code, 0);
+        assert!(refused.stderr.contains("bad.duckdb"), "{}", refused.stderr);
+        let kept = desk.run(&format!("project {} --out bad.duckdb", run.display()));
+        assert_eq!(kept.code, 2, "a file that is no projection is not replaced");
+        assert_eq!(fs::read_to_string(desk.at("bad.duckdb")).unwrap(), "this is no database");
+    }
+}
