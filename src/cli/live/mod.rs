@@ -4,8 +4,10 @@
 //! - `resolve` from flags to a run
 //! - `network` the broker's network, or a stand-in's
 //! - `wishes` what people want meanwhile
+//! - `beside` scanner, tables and CSV files
 //! - `health` how quickly things went, and what was repaired
 
+mod beside;
 mod health;
 mod network;
 mod resolve;
@@ -44,6 +46,7 @@ use super::failure::Failure;
 use super::progress::Progress;
 use super::terminal::{self, grouped};
 use super::{clock, prepare};
+use beside::Beside;
 use health::Watch;
 use resolve::Life;
 pub use wishes::FOLDER as CONTROL;
@@ -105,6 +108,15 @@ pub struct LiveArgs {
     /// Directory below which the run's journal is written
     #[arg(long, value_name = "DIR", default_value = "runs")]
     journal: PathBuf,
+    /// Port of the scanner at http://127.0.0.1:PORT/scanner [default: 5000 with upstox, else none]
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Directory below which data/live_tests/ gets CSV files per day [default: . with upstox]
+    #[arg(long, value_name = "DIR")]
+    csv: Option<PathBuf>,
+    /// Tables for SQL as the run goes (needs the feature duckdb)
+    #[arg(long)]
+    duckdb: bool,
     /// Take a run up from its first event even where a checkpoint fits
     #[arg(long)]
     genesis: bool,
@@ -194,7 +206,8 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     network::announce(args, &life.name);
 
     let stop = stop_when_told()?;
-    let wishes = Wishes::new(&run_dir)?;
+    let mut beside = Beside::open(args, &run_dir, &run_id.to_string());
+    let wishes = Wishes::new(&run_dir, beside.scanner.clone())?;
     let pulse = Rc::new(Pulse::default());
     let mut summary = Summary::since(life.run.config.active_from);
     let mut collector = Collector::new(&life.run);
@@ -203,14 +216,16 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     let mut tape = Tape::new(args.format, Arc::clone(&stop));
     let started = clock::stopwatch();
     let lived = {
-        let sinks: &mut [&mut dyn Sink] =
-            &mut [&mut summary, &mut collector, &mut watch, &mut tape, &mut progress];
-        lived(args, &life, &setup, (&stop, &pulse, wishes), sinks)
+        let mut sinks: Vec<&mut dyn Sink> =
+            vec![&mut summary, &mut collector, &mut watch, &mut tape, &mut progress];
+        sinks.extend(beside.sinks());
+        lived(args, &life, &setup, (&stop, &pulse, wishes), &mut sinks)
     };
     let seconds = started.elapsed().as_secs_f64();
     progress.finish();
     let lived = lived.map_err(failure)?;
     tape.finish()?;
+    let beside = beside.finish();
     let is_over = matches!(lived.ended, Ended::Sealed(_));
     let comparison = match golden.filter(|_| is_over) {
         Some(golden) => {
@@ -227,6 +242,7 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
             summary: &summary,
             lived: &lived,
             watch: &watch,
+            beside,
             comparison: comparison.as_ref(),
             seconds,
         };
@@ -335,6 +351,7 @@ struct Report<'a> {
     summary: &'a Summary,
     lived: &'a Lived,
     watch: &'a Watch,
+    beside: Vec<(&'static str, String)>,
     comparison: Option<&'a crate::golden::compare::Comparison>,
     seconds: f64,
 }
@@ -351,6 +368,7 @@ impl Report<'_> {
         all.extend(self.watch.facts());
         all.extend(facts::outcome(summary));
         all.push(("Golden", self.golden()));
+        all.extend(self.beside.iter().cloned());
         all.push(("Journal", self.run_dir.display().to_string()));
         all.push(match self.lived.ended {
             Ended::Sealed(sealed) => {

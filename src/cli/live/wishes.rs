@@ -3,11 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::event::CommandKind;
 use crate::driver::control::{self, Kind, Request};
+use crate::driver::listen::Wanted;
+use crate::web::Serving;
 
 use super::super::exit::Exit;
 use super::super::failure::Failure;
@@ -27,6 +30,9 @@ pub struct Wishes {
     signal: Arc<AtomicBool>,
     /// What was handed on last time, and is journalled by now.
     taken: Vec<Request>,
+    /// The scanner, and how many requests it had refused when somebody looked.
+    scanner: Option<Rc<Serving>>,
+    refused: u64,
     looked_us: i64,
     complaint: String,
 }
@@ -36,7 +42,7 @@ impl Wishes {
     ///
     /// # Errors
     /// When the signal cannot be listened to.
-    pub fn new(run_dir: &Path) -> Result<Wishes, Failure> {
+    pub fn new(run_dir: &Path, scanner: Option<Rc<Serving>>) -> Result<Wishes, Failure> {
         let signal = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(signal_hook::consts::SIGUSR1, Arc::clone(&signal)).map_err(
             |error| Failure::new(Exit::Io, "failed to listen for SIGUSR1").because(error),
@@ -46,6 +52,8 @@ impl Wishes {
             kill_file: run_dir.join(KILL_FILE),
             signal,
             taken: Vec::new(),
+            scanner,
+            refused: 0,
             looked_us: -LOOK_US,
             complaint: String::new(),
         })
@@ -53,20 +61,20 @@ impl Wishes {
 
     /// What is wanted now. Each wish is handed on once it is known that the run keeps the one
     /// before: it may be handed on twice if the run stops between, and that changes nothing.
-    pub fn look(&mut self) -> Vec<CommandKind> {
+    pub fn look(&mut self) -> Wanted {
         for request in std::mem::take(&mut self.taken) {
             let done = control::done(&self.requests, &request);
             self.complain(done.err().map(|error| error.to_string()));
         }
         if self.signal.swap(false, Ordering::Relaxed) {
-            return vec![CommandKind::Kill];
+            return Wanted { commands: vec![CommandKind::Kill], notes: Vec::new() };
         }
         let now_us = feed::monotonic_us();
         if now_us - self.looked_us < LOOK_US {
-            return Vec::new();
+            return Wanted::default();
         }
         self.looked_us = now_us;
-        let mut wanted = Vec::new();
+        let (mut wanted, notes) = (Vec::new(), self.refusals());
         if self.kill_file.exists() {
             wanted.push(CommandKind::Kill);
             // The kill is journalled and stays until it is released; the file has said its word.
@@ -74,7 +82,7 @@ impl Wishes {
             self.complain(moved.err().map(|error| format!("{KILL_FILE} stays: {error}")));
         }
         if !self.requests.is_dir() {
-            return wanted;
+            return Wanted { commands: wanted, notes };
         }
         match control::pending(&self.requests) {
             Ok(requests) => {
@@ -83,7 +91,16 @@ impl Wishes {
             }
             Err(error) => self.complain(Some(error.to_string())),
         }
-        wanted
+        Wanted { commands: wanted, notes }
+    }
+
+    /// A word for the journal when somebody was turned away.
+    fn refusals(&mut self) -> Vec<String> {
+        let refused = self.scanner.as_ref().map_or(0, |scanner| scanner.refused());
+        let more = refused - self.refused;
+        self.refused = refused;
+        let note = format!("the scanner refused {more} requests; they changed nothing");
+        if more > 0 { vec![note] } else { Vec::new() }
     }
 
     /// The same words are said once.

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::domain::event::{Command, Input, RunStarted};
-use crate::domain::fact::{Backfill, BackfillOrigin};
+use crate::domain::event::{Command, CommandKind, Input, RunStarted};
+use crate::domain::fact::{Backfill, BackfillOrigin, Notice, NoticeKind};
 use crate::domain::time::{MINUTE_US, Timestamp};
 use crate::sources::feed::clock::Pace;
 use crate::sources::feed::{Feed, Settings, Told};
@@ -42,7 +42,16 @@ pub struct Network {
 }
 
 /// Where the wishes of people come from, besides the case: asked often, answers at once.
-pub type Wishes<'a> = Box<dyn FnMut() -> Vec<crate::domain::event::CommandKind> + 'a>;
+pub type Wishes<'a> = Box<dyn FnMut() -> Wanted + 'a>;
+
+/// What people want, and what is to be noted about them.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Commands.
+    pub commands: Vec<CommandKind>,
+    /// Words for the journal, a line each.
+    pub notes: Vec<String>,
+}
 
 /// What a source of a feed needs.
 pub struct Plan<'a> {
@@ -301,10 +310,15 @@ impl FeedSource<'_> {
 
     /// What people want by now, as of the exchange's time.
     fn wishes(&mut self) {
-        for kind in (self.wishes)() {
-            let time = self.feed.now((self.steady_us)()).max(self.watermark);
-            self.told.inputs.push(Input::Command(Command { time, kind }));
-        }
+        let Wanted { commands, notes } = (self.wishes)();
+        let time = self.feed.now((self.steady_us)()).max(self.watermark);
+        let command = |kind| Input::Command(Command { time, kind });
+        self.told.inputs.extend(commands.into_iter().map(command));
+        let note = |detail| {
+            let (kind, instrument) = (NoticeKind::Control, None);
+            Input::Notice(Box::new(Notice { time, kind, instrument, detail }))
+        };
+        self.told.inputs.extend(notes.into_iter().map(note));
     }
 
     /// Hands over what was told, each command in its place: after all that closes at its time or
