@@ -52,7 +52,7 @@ enum Command {
     /// Replay history through the core and hold the facts against golden
     Replay(Box<replay::ReplayArgs>),
     /// Run live on paper: durable, taken up where it stopped
-    Live(live::LiveArgs),
+    Live(Box<live::LiveArgs>),
     /// Show a run in the browser, finished or under way
     Serve(serve::ServeArgs),
     /// Ask a live run to pause, resume, flatten, kill or release

@@ -1,6 +1,7 @@
 //! The strategy (rules 4 and 7): four conditions, the first that holds makes the bar's signal. The
 //! profiles differ in what they look at, not in the conditions.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -59,7 +60,7 @@ struct Day {
 /// What the indicators of one instrument look back on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Recall {
-    Whole(IndicatorSet),
+    Whole(Box<IndicatorSet>),
     Window(IndicatorWindow),
 }
 
@@ -288,14 +289,14 @@ impl Strategy {
 impl Memory {
     fn recall(&self, place: usize) -> Recall {
         match self {
-            Memory::Whole(sets) => Recall::Whole(sets[place].clone()),
+            Memory::Whole(sets) => Recall::Whole(Box::new(sets[place].clone())),
             Memory::Window(windows) => Recall::Window(windows[place].clone()),
         }
     }
 
     fn restore(&mut self, place: usize, recall: Recall) {
         match (self, recall) {
-            (Memory::Whole(sets), Recall::Whole(set)) => sets[place] = set,
+            (Memory::Whole(sets), Recall::Whole(set)) => sets[place] = *set,
             (Memory::Window(windows), Recall::Window(window)) => windows[place] = window,
             _ => unreachable!("a run has one profile"),
         }

@@ -27,9 +27,14 @@ pub fn settings(args: &LiveArgs) -> Settings {
         (true, Speed::Max) => Pace::ByFrames,
         (true, Speed::Times(times)) => Pace::Times(times),
     };
+    // What takes a moment here takes longer on a market that runs faster.
+    let lateness_ms = match pace {
+        Pace::Times(times) => args.lateness_ms.max(times.saturating_mul(250)),
+        Pace::ByFrames => args.lateness_ms,
+    };
     Settings {
         pace,
-        lateness_ms: args.lateness_ms,
+        lateness_ms,
         // A stand-in speaks when somebody trades, the broker also when somebody asks or bids.
         silence_ms: if is_stand_in { 90_000 } else { 15_000 },
         trusts_first: is_stand_in,

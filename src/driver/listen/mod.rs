@@ -44,6 +44,9 @@ pub struct Network {
 /// Where the wishes of people come from, besides the case: asked often, answers at once.
 pub type Wishes<'a> = Box<dyn FnMut() -> Wanted + 'a>;
 
+/// Opens the network; the market goes on from that time. Fails in words.
+pub type Connect<'a> = Box<dyn FnOnce(Timestamp) -> Result<Network, String> + 'a>;
+
 /// What people want, and what is to be noted about them.
 #[derive(Debug, Default)]
 pub struct Wanted {
@@ -78,8 +81,7 @@ pub struct Plan<'a> {
     /// What others may look at.
     pub pulse: Rc<Pulse>,
     /// Opens the network; the market goes on from that time.
-    #[expect(clippy::type_complexity, reason = "it is named nowhere else")]
-    pub connect: Box<dyn FnOnce(Timestamp) -> Result<Network, String> + 'a>,
+    pub connect: Connect<'a>,
 }
 
 /// How the feed is, for whoever looks on.
@@ -176,8 +178,7 @@ impl<'a> Beginning for Unopened<'a> {
 
 /// A live feed.
 pub struct FeedSource<'a> {
-    #[expect(clippy::type_complexity, reason = "it is named nowhere else")]
-    connect: Option<Box<dyn FnOnce(Timestamp) -> Result<Network, String> + 'a>>,
+    connect: Option<Connect<'a>>,
     network: Option<Network>,
     warmup: Option<History>,
     /// Inputs of the warm-up that an earlier process was told.

@@ -21,6 +21,9 @@ use crate::domain::time::Timestamp;
 use hours::Hours;
 use row::Row;
 
+/// A difference between a trade and its receipt that is no lag any more.
+const LAG_MAX_MS: i64 = 24 * 3_600 * 1_000;
+
 /// Events that are kept to be shown.
 const LAST_EVENTS: usize = 12;
 
@@ -204,9 +207,10 @@ impl Scanner {
         if self.feed.last_market.is_none_or(|last| last < time) {
             self.feed.last_market = Some(time);
         }
-        if record.received_ns != 0 {
-            self.feed.lag_ms = Some(record.received_ns / 1_000_000 - time.0 / 1_000);
-        }
+        let lag_ms = record.received_ns / 1_000_000 - time.0 / 1_000;
+        // A stand-in exchange plays another day: there is no lag to speak of.
+        let is_of_today = record.received_ns != 0 && lag_ms.abs() < LAG_MAX_MS;
+        self.feed.lag_ms = is_of_today.then_some(lag_ms);
     }
 
     fn output(&mut self, id: EventId, output: &Output) {
