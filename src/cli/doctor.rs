@@ -404,9 +404,9 @@ mod tests {
             terminal(false, false, None),
         ];
         insta::assert_snapshot!(plain(&lines), @"
-        Version  note    lockstep 0.1.0 · core 1 · debug build, many times slower
+        Version  note    lockstep 0.1.0 · core 2 · debug build, many times slower
                          help: `cargo build --release` builds the quick one
-        Version  ok      lockstep 0.1.0 · core 1 · release build
+        Version  ok      lockstep 0.1.0 · core 2 · release build
         Zone     ok      Asia/Kolkata
         Zone     note    Etc/UTC: does not matter, times are shown in Asia/Kolkata
         Zone     note    not known: does not matter, times are shown in Asia/Kolkata

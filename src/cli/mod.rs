@@ -6,6 +6,7 @@
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod data;
 pub mod diff;
 pub mod divergence;
@@ -14,6 +15,7 @@ pub mod exit;
 pub mod explain;
 pub mod facts;
 pub mod failure;
+pub mod feed;
 pub mod golden;
 pub mod journal;
 pub mod live;
@@ -50,6 +52,10 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Run live on paper: durable, taken up where it stopped
     Live(live::LiveArgs),
+    /// Ask a live run to pause, resume, flatten, kill or release
+    Control(control::ControlArgs),
+    /// Play a case as an exchange that a live run can connect to
+    Feed(Box<feed::FeedArgs>),
     /// Bring history in, look at it, list it, make it up
     Data(data::DataArgs),
     /// Compare two runs, or a run and a golden
@@ -93,6 +99,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Replay(args) => replay::run(&args, &prepare::market()?),
         Command::Live(args) => live::run(&args, &prepare::market()?),
+        Command::Control(args) => control::run(&args),
+        Command::Feed(args) => feed::run(&args, &prepare::market()?),
         Command::Data(args) => data::run(args, &prepare::market()?),
         Command::Diff(args) => diff::run(&args, &prepare::book_of_run),
         Command::Golden(args) => {

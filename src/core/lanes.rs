@@ -192,11 +192,12 @@ impl Lanes {
 
     /// Adds a tick to its minute, or says why not (rule 1.5).
     pub fn admit_tick(&mut self, tick: &Tick) -> Result<(), RejectReason> {
-        if tick.time < self.watermark {
-            return Err(RejectReason::Late);
-        }
         let lane = &mut self.lanes[tick.instrument.index()];
-        if let Err(reason) = lane.find_window(tick.time, self.session) {
+        let window = match tick.time < self.watermark {
+            true => Err(RejectReason::Late),
+            false => lane.find_window(tick.time, self.session),
+        };
+        if let Err(reason) = window {
             lane.tick_minutes.pass(tick);
             return Err(reason);
         }

@@ -490,7 +490,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             execution.join(" "),
-            @r#""compat" 0 375 0 0 true 1 1000000000 1 1000000 7"#
+            @r#""compat" 0 375 0 0 true 1 1000000000 1 1000000 1000000000"#
         );
         assert_eq!(case.given, names.into_iter().chain(["fees".to_owned()]).collect());
     }
@@ -541,7 +541,7 @@ mod tests {
         line 5, column 27: strategy.risk_per_trade is 0.5, but must be whole rupees from 1 to 1000000000
         line 5, column 21: strategy.leverage is 101, but must be a whole number from 1 to 100
         line 5, column 21: strategy.leverage is '5', but must be a whole number from 1 to 100
-        line 5, column 21: execution.profile is 'lucky', but must be 'honest' or 'compat'
+        line 5, column 21: execution.profile is 'lucky', but must be 'honest' or 'compat' or 'observe'
         line 5, column 28: execution.slippage_ticks is -1, but must be a whole number from 0 to 1000
         line 5, column 34: execution.entry_cutoff_minutes is 376, but must be a whole number from 0 to 375
         line 5, column 29: execution.flatten_minutes is 376, but must be a whole number from 0 to 375
@@ -605,7 +605,7 @@ mod tests {
         line 5, column 1: NSE_EQ|INE155A01022 is listed twice
         line 7, column 1: unknown setting 'lable'; symbols has key, label
         line 9, column 12: strategy.leverage is 0, but must be a whole number from 1 to 100
-        line 11, column 3: unknown setting 'daily_loss'; execution has profile, slippage_ticks, entry_cutoff_minutes, flatten_minutes, cooldown_bars, enter_on_incomplete, trades_max, capital, daily_loss_max, position_max
+        line 11, column 3: unknown setting 'daily_loss'; execution has profile, slippage_ticks, entry_cutoff_minutes, flatten_minutes, cooldown_bars, enter_on_incomplete, trades_max, capital, daily_loss_max, position_max, exposure_max
         line 12, column 2: unknown setting 'executoin'; a case has data, from, to, warmup_sessions, fees, symbols, strategy, execution, commands
         line 12, column 12: data is missing, but must be text that is not empty
         line 12, column 12: to is missing, but must be a month like "2024-10" or a day like "2024-10-31"

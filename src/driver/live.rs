@@ -1,17 +1,19 @@
 //! A run that is not repeated but lived: durable, taken up where it stopped, and stopped when
-//! somebody says so. What it is fed with is a source like any other; until the live feed is there,
-//! that is the history of a case as fast as it can be read.
+//! somebody says so. What it is fed with is a source like any other.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::domain::event::Input;
+use crate::domain::event::{Derived, EventId, Input, RunStarted};
 use crate::domain::time::Timestamp;
 use crate::journal::error::JournalError;
 use crate::journal::recover::Report;
 use crate::journal::writer::{Setup, Writer};
 use crate::sinks::Sink;
+use crate::sources::store::StoreError;
 
+use super::history::History;
+use super::listen::ListenError;
 use super::replay::{Replay, ReplayError};
 use super::resume::{self, ResumeError};
 use super::run::{Checkpoints, Ended, Run};
@@ -26,6 +28,27 @@ pub enum LiveError {
     /// It cannot be taken up.
     #[error(transparent)]
     Resume(#[from] ResumeError),
+    /// The feed broke off.
+    #[error(transparent)]
+    Feed(ListenError),
+    /// There is no place for what the feed says.
+    #[error("keep what the feed says: {0}")]
+    Raw(String),
+}
+
+impl From<StoreError> for LiveError {
+    fn from(error: StoreError) -> LiveError {
+        ReplayError::from(error).into()
+    }
+}
+
+impl From<ListenError> for LiveError {
+    fn from(error: ListenError) -> LiveError {
+        match error {
+            ListenError::Store(error) => error.into(),
+            other => LiveError::Feed(other),
+        }
+    }
 }
 
 impl From<JournalError> for LiveError {
@@ -54,22 +77,46 @@ pub struct TakenUp {
     pub report: Report,
 }
 
-/// Lives `replay` in `setup`: begins it, or goes on with what is there. `stop` may be set at any
-/// time by anybody.
+/// A source that was not opened yet. A run that is taken up tells it what was heard before.
+pub trait Beginning {
+    /// The source.
+    type Source: Source;
+
+    /// An input that the run has heard already, in order.
+    fn recall(&mut self, input: &Input);
+
+    /// Opens the source; the next input has the number `next_seq`.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    fn begin(self, next_seq: u64) -> Result<Self::Source, LiveError>;
+}
+
+/// Lives the run that `started` describes in `setup`: begins it, or goes on with what is there.
 ///
 /// # Errors
-/// When the history or the journal fails, or the run cannot be taken up.
-pub fn live(
-    replay: &Replay,
+/// When the source or the journal fails, or the run cannot be taken up.
+pub fn live<B: Beginning>(
+    started: &RunStarted,
     setup: &Setup,
     from_checkpoint: bool,
-    stop: &AtomicBool,
+    mut beginning: B,
     sinks: &mut [&mut dyn Sink],
-) -> Result<Lived, LiveError> {
+) -> Result<Lived, LiveError>
+where
+    LiveError: From<<B::Source as Source>::Error>,
+{
     look_at_space(setup, sinks);
-    let (run, taken_up) = match resume::take_up(setup, &replay.run, from_checkpoint, sinks) {
+    let taken = {
+        let mut recaller = Recaller(&mut beginning);
+        let mut all: Vec<&mut dyn Sink> = Vec::with_capacity(sinks.len() + 1);
+        all.extend(sinks.iter_mut().map(|sink| &mut **sink as &mut dyn Sink));
+        all.push(&mut recaller);
+        resume::take_up(setup, started, from_checkpoint, &mut all)
+    };
+    let (run, taken_up) = match taken {
         Err(ResumeError::Journal(JournalError::Absent { .. })) => {
-            (Run::begin(&replay.run, Writer::begin(setup)?, sinks)?, None)
+            (Run::begin(started, Writer::begin(setup)?, sinks)?, None)
         }
         resumed => {
             let resume::Resumed { run, next_seq, report, checkpoint_seq } = resumed?;
@@ -77,7 +124,7 @@ pub fn live(
         }
     };
     let next_seq = taken_up.as_ref().map_or(1, |taken_up| taken_up.next_seq);
-    let mut source = Stoppable::new(replay.history(1)?, next_seq - 1, stop);
+    let mut source = beginning.begin(next_seq)?;
     let run = run.with_checkpoints(Checkpoints {
         disk: setup.disk.clone(),
         run_dir: setup.run_dir.clone(),
@@ -85,10 +132,39 @@ pub fn live(
         last: next_seq,
     });
     let ended = run.go_on(&mut source, sinks).map_err(|error| match error {
-        DriveError::Source(error) => ReplayError::Store(error),
-        DriveError::Journal(error) => ReplayError::Journal(error),
+        DriveError::Source(error) => LiveError::from(error),
+        DriveError::Journal(error) => error.into(),
     })?;
     Ok(Lived { ended, taken_up })
+}
+
+/// Tells a source what the journal holds.
+struct Recaller<'a, B>(&'a mut B);
+
+impl<B: Beginning> Sink for Recaller<'_, B> {
+    fn input(&mut self, _: u64, input: &Input) {
+        self.0.recall(input);
+    }
+
+    fn output(&mut self, _: EventId, _: &Derived) {}
+}
+
+/// A case's own history, without a feed: as fast as it can be read.
+pub struct Told<'a> {
+    /// The history.
+    pub replay: &'a Replay,
+    /// Set when somebody says stop.
+    pub stop: &'a AtomicBool,
+}
+
+impl<'a> Beginning for Told<'a> {
+    type Source = Stoppable<'a, History>;
+
+    fn recall(&mut self, _: &Input) {}
+
+    fn begin(self, next_seq: u64) -> Result<Self::Source, LiveError> {
+        Ok(Stoppable::new(self.replay.history(1)?, next_seq - 1, self.stop))
+    }
 }
 
 /// Says that room is short while there still is some: a journal that is full stops the run.
@@ -109,7 +185,7 @@ const AT_A_TIME: usize = 256;
 
 /// A source that passes over what the run has heard already, since history says the same things in
 /// the same order, and that ends when somebody says so.
-struct Stoppable<'a, S> {
+pub struct Stoppable<'a, S> {
     source: S,
     heard: u64,
     stop: &'a AtomicBool,

@@ -4,7 +4,9 @@
 //! - [`case`] a named replay, as its file says
 //! - [`settings`] what can be set in it, and to what
 //! - [`live`] a run that is lived and not repeated
+//! - [`listen`] a live feed as a source
 //! - [`check`] trials of the rules: what they know in advance, how much they remember
+//! - [`control`] what people ask of a run that is lived
 //! - [`explain`] one bar of a recorded run, and what would have changed its signal
 //! - [`plan`] from what is asked to a run's first record
 //! - [`history`] the history store as a source
@@ -20,8 +22,10 @@ pub mod align;
 pub mod books;
 pub mod case;
 pub mod check;
+pub mod control;
 pub mod explain;
 pub mod history;
+pub mod listen;
 pub mod live;
 pub mod plan;
 pub mod replay;
@@ -58,6 +62,13 @@ pub trait Source {
     #[inline]
     fn is_quiet(&self) -> bool {
         false
+    }
+
+    /// When the inputs that were handed over last were received: nanoseconds since 1970 UTC, 0 for
+    /// history.
+    #[inline]
+    fn received_ns(&self) -> i64 {
+        0
     }
 
     /// Once there is nothing more: whether somebody stopped the source before its end, so that the

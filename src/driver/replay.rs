@@ -123,6 +123,13 @@ impl Replay {
         Ok(History::new(&self.run, &self.commands, &self.store, self.range, threads)?)
     }
 
+    /// The history that warms the run up, and its days; none where nothing does.
+    pub fn warmup(&self) -> Option<(Store, DateRange)> {
+        let last = self.run.config.active_from.date().plus_days(-1);
+        let range = DateRange { first: self.range.first, last };
+        (range.first <= range.last).then(|| (self.store.clone(), range))
+    }
+
     /// What the run is called: the same description always has the same name.
     ///
     /// # Errors

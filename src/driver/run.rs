@@ -106,7 +106,7 @@ impl Run {
             let Some(last) = inputs.len().checked_sub(1) else { break };
             for (place, input) in inputs.iter().enumerate() {
                 let is_quiet = place == last && source.is_quiet();
-                self.step(input, &mut derived, is_quiet, sinks)?;
+                self.step((input, source.received_ns()), &mut derived, is_quiet, sinks)?;
             }
         }
         match source.is_interrupted() {
@@ -120,13 +120,13 @@ impl Run {
     #[inline]
     fn step(
         &mut self,
-        input: &Input,
+        (input, received_ns): (&Input, i64),
         derived: &mut Vec<Derived>,
         is_quiet: bool,
         sinks: &mut [&mut dyn Sink],
     ) -> Result<(), JournalError> {
         let seq = self.journal.next_seq();
-        self.journal.input(seq, 0, input)?;
+        self.journal.input(seq, received_ns, input)?;
         derived.clear();
         self.core.step(seq, input, derived);
         for (index, derived) in (1..).zip(&*derived) {

@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn the_registry_hash_changes_only_with_the_registry() {
-        insta::assert_snapshot!(registry_hash().short(), @"759d39b2e818");
+        insta::assert_snapshot!(registry_hash().short(), @"29b448d0e3a4");
     }
 
     #[test]

@@ -15,8 +15,8 @@ use crate::desk::Desk;
 /// Two sessions of the sample after one that warms up.
 const CASE: &str = "data = \"../sample/data\"\nfrom = \"2024-10-03\"\nto = \"2024-10-04\"\n\
     warmup_sessions = 1\nfees = \"nse\"\n[[symbols]]\nkey = \"NSE_EQ|INE155A01022\"\n";
-const LIVE: &str = "live --feed sim:short";
-const TAPE: &str = "live --feed sim:short --format tape";
+const LIVE: &str = "live --feed history:short";
+const TAPE: &str = "live --feed history:short --format tape";
 
 fn desk() -> Desk {
     let desk = Desk::new();
@@ -174,7 +174,7 @@ fn a_feed_that_is_none_is_refused() {
     let desk = desk();
     let error = desk.refuses(2, "live --feed upstox");
     assert!(error.contains("sim:CASE"), "{error}");
-    let error = desk.refuses(2, "live --feed sim:nowhere");
+    let error = desk.refuses(2, "live --feed history:nowhere");
     assert!(error.contains("nowhere"), "{error}");
 }
 

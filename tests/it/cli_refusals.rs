@@ -404,7 +404,7 @@ fn a_case_must_say_what_it_means() {
     insta::assert_snapshot!(refused_case(2, "kind = \"flatten\"", "kind = \"sell\""), @r#"
     error: the case's file is wrong
       --> replays/sample/case.toml
-       = line 29, column 8: commands.kind is "sell", but must be pause, resume, flatten, kill
+       = line 29, column 8: commands.kind is "sell", but must be pause, resume, flatten, kill, release
     "#);
     refused_case(2, "time = \"2024-12-27T12:30\"", "time = \"lunch\"");
 }

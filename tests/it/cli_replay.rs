@@ -133,7 +133,7 @@ fn the_live_profile_brings_its_execution_and_is_not_held_against_another_profile
     let run = |flags: &str| desk.run(&format!("replay --profile compat-live {flags}"));
     let words = ["Config", "Replay", "Signals", "Trades", "Golden"];
     insta::assert_snapshot!(lines_of(&run("").expect(0), &words), @"
-    Config   pixityAI_meta 15m · compat-live, so compat execution · fees nse · core 1
+    Config   pixityAI_meta 15m · compat-live, so compat execution · fees nse · core 2
     Replay   4,148 strategy bars (67 incomplete)
     Signals  191 · BUY TREND 52 · SELL TREND 64 · BUY REVERSION 36 · SELL REVERSION 39
     Trades   3 · win 33.3 % · stop 2 · target 1
@@ -144,7 +144,7 @@ fn the_live_profile_brings_its_execution_and_is_not_held_against_another_profile
     // The fees are the case's; execution is nobody's, so the profile brings it.
     let summary = run("--execution honest --fees plan --no-journal").expect(0);
     insta::assert_snapshot!(lines_of(&summary, &["Config", "Golden"]), @"
-    Config   pixityAI_meta 15m · compat-live · honest execution · fees plan · core 1
+    Config   pixityAI_meta 15m · compat-live · honest execution · fees plan · core 2
     Golden   not compared: golden/sample is for the profile causal, and this run has compat-live
     ");
     let summary = desk.run("replay --profile causal --no-journal").expect(0);
@@ -162,7 +162,7 @@ fn a_case_of_the_live_profile_says_what_it_brings() {
         let ran = desk.run(&format!("replay --no-journal {flags}"));
         let config = lines_of(&ran.stdout, &["Config"]);
         let brought = "compat-live, so compat execution and fees compat";
-        assert_eq!(config, format!("   Config   pixityAI_meta 15m · {brought} · core 1"));
+        assert_eq!(config, format!("   Config   pixityAI_meta 15m · {brought} · core 2"));
     }
     let shown = desk.run("config show --case sample").expect(0);
     assert!(shown.contains("fees = \"compat\"               # default"), "{shown}");

@@ -97,7 +97,7 @@ fn ticks_become_minutes_and_minutes_become_quarters() {
         09:15:59 A @99 x1
         w 09:30";
     assert_snapshot!(tape(&world.tell(story), bars), @"
-    5.1<0     bar-1m A 2024-10-01T09:15 100.00 102.00 99.00 99.00 7
+    5.1<0     bar-1m A 2024-10-01T09:15 100.00 102.00 99.00 102.00 7
     6.1<0     rejection A 2024-10-01T09:15:59 late
     7.1<0     bar-1m A 2024-10-01T09:16 101.00 101.00 101.00 101.00 2
     7.2<0     bar-15m A 2024-10-01T09:15 2024-10-01T09:30 100.00 102.00 99.00 101.00 9 minutes=2 minutes_expected=15

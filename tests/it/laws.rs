@@ -22,30 +22,30 @@ use crate::world::{World, date, session};
 
 /// What a made-up history is like.
 #[derive(Clone, Debug)]
-struct Shape {
-    seed: u64,
-    days: i32,
+pub struct Shape {
+    pub seed: u64,
+    pub days: i32,
     /// Minutes out of 1,000 that are missing, come twice, or are handed over out of order.
-    missing: u32,
-    doubled: u32,
-    shuffled: u32,
+    pub missing: u32,
+    pub doubled: u32,
+    pub shuffled: u32,
     /// Ticks that a minute moves at most, and how many minutes a direction lasts.
-    step: u32,
-    regime: u32,
-    profile: ExecutionProfile,
-    daily_loss: i64,
-    slippage: u32,
-    cooldown: u32,
-    time_stop: u32,
-    swing_period: u32,
-    enter_on_incomplete: bool,
-    trades_max: u32,
-    warmup_days: i32,
-    commands: Vec<Command>,
+    pub step: u32,
+    pub regime: u32,
+    pub profile: ExecutionProfile,
+    pub daily_loss: i64,
+    pub slippage: u32,
+    pub cooldown: u32,
+    pub time_stop: u32,
+    pub swing_period: u32,
+    pub enter_on_incomplete: bool,
+    pub trades_max: u32,
+    pub warmup_days: i32,
+    pub commands: Vec<Command>,
 }
 
 prop_compose! {
-    fn shapes()(
+    pub fn shapes()(
         (seed, days) in (any::<u64>(), 2..5),
         (missing, doubled, shuffled) in (0..40u32, 0..20u32, 0..20u32),
         (step, regime, swing_period, time_stop) in (1..12u32, 5..90u32, 1..5u32, 1..8u32),
@@ -74,7 +74,7 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
 }
 
 impl Shape {
-    fn run(&self) -> RunStarted {
+    pub fn run(&self) -> RunStarted {
         let first = date("2024-10-28");
         World::new()
             .with(|run| {
@@ -100,7 +100,7 @@ impl Shape {
     }
 
     /// Rows of one instrument as a file might hold them.
-    fn rows(&self, run: &RunStarted, instrument: u16) -> Vec<Bar> {
+    pub fn rows(&self, run: &RunStarted, instrument: u16) -> Vec<Bar> {
         let mut dice = ChaCha8Rng::seed_from_u64(self.seed);
         dice.set_stream(u64::from(instrument));
         let mut walk = Walk { price: 2_000 + 7_000 * i64::from(instrument), drift: 0, left: 0 };
@@ -253,7 +253,7 @@ fn facts(outputs: &[Vec<Derived>]) -> Outcome {
     facts
 }
 
-fn columns(shape: &Shape, run: &RunStarted) -> Vec<BarColumns> {
+pub fn columns(shape: &Shape, run: &RunStarted) -> Vec<BarColumns> {
     (0..2).map(|id| BarColumns::from_bars(shape.rows(run, id).iter())).collect()
 }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lockstep::domain::event::{Derived, EventId, Input};
 use lockstep::domain::time::Timestamp;
 use lockstep::driver::case::Case;
+use lockstep::driver::live::Told;
 use lockstep::driver::live::{self, LiveError};
 use lockstep::driver::plan::DateRange;
 use lockstep::driver::replay::Replay;
@@ -290,7 +291,9 @@ fn a_core_that_derives_something_else_does_not_go_on() {
 fn a_live_run_can_be_stopped_and_ends_like_its_replay() {
     let dir = tempfile::tempdir().unwrap();
     let stop = AtomicBool::new(true);
-    let go = || live::live(&whole().replay, &setup(&dir), true, &stop, &mut []);
+    let replay = &whole().replay;
+    let told = || Told { replay, stop: &stop };
+    let go = || live::live(&replay.run, &setup(&dir), true, told(), &mut []);
     assert_eq!(go().unwrap().ended, Ended::Interrupted { next_seq: 1 });
     stop.store(false, Ordering::Relaxed);
     let lived = go().unwrap();

@@ -420,7 +420,7 @@ fn verify_says_what_was_recorded_and_what_is_derived() {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     insta::assert_snapshot!(redacted(&ran.stdout), @"
     Journal  run · run [id] · segments 1 · sealed
-    Core     core 1 · recorded by lockstep [version]
+    Core     core 2 · recorded by lockstep [version]
     Events   4,955 · inputs 4,516 · outputs 439
     Digest   all events [id] · as sealed
     Twice    a second core made the same
@@ -430,7 +430,7 @@ fn verify_says_what_was_recorded_and_what_is_derived() {
     assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
     insta::assert_snapshot!(redacted(&ran.stdout), @"
        Journal  forged · run [id] · segments 1 · sealed
-       Core     core 1 · recorded by lockstep [version]
+       Core     core 2 · recorded by lockstep [version]
        Events   4,955 · inputs 4,516 · outputs 439
        Digest   all events [id] · as sealed
        Verdict  DIFFERS · first at 2981.1, price of fill · outputs of 1 of 4,516 inputs
@@ -451,7 +451,7 @@ fn verify_says_what_was_recorded_and_what_is_derived() {
     assert_eq!(json["inputs_differing"], 1);
     let ran = desk.run("verify old");
     assert_eq!(ran.code, 1);
-    insta::assert_snapshot!(ran.stdout.lines().nth(1).unwrap_or_default(), @"   Core     recorded by core 0 (lockstep 0.0.9), this is core 1: differences are to be expected");
+    insta::assert_snapshot!(ran.stdout.lines().nth(1).unwrap_or_default(), @"   Core     recorded by core 0 (lockstep 0.0.9), this is core 2: differences are to be expected");
 }
 
 #[test]
@@ -527,7 +527,7 @@ fn diff_of_events_parts_two_runs_at_the_event() {
        = all 4,954 events after it are equal
        = the runs are described differently:
        = build: A "lockstep [version]", B "lockstep 0.0.9"
-       = core_version: A 1, B 0
+       = core_version: A 2, B 0
        = 1 of at most 4 comparisons of digests, over 5 blocks of 1,024 inputs
        = events: A 4,955, B 4,955
     "#);

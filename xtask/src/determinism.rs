@@ -52,7 +52,7 @@ fn replay(build: Build, threads: &'static str, zone: &'static str) -> Result<Run
 fn live(build: Build) -> Result<String, Stop> {
     let folder = process::executable(build).with_file_name("xtask-live");
     process::remove(&folder)?;
-    let args = ["live", "--feed", "sim:sample", "--journal"];
+    let args = ["live", "--feed", "history:sample", "--journal"];
     process::output(process::lockstep(build, args).arg(&folder))?;
     let mut runs = std::fs::read_dir(&folder).map_err(|error| format!("a live run: {error}"))?;
     let run = runs.next().ok_or_else(|| String::from("a live run left no journal"))?;

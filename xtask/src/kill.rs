@@ -139,7 +139,7 @@ impl Desk {
     }
 
     fn live(&self) -> Command {
-        self.lockstep(["live", "--feed", "sim:kill", "--format", "tape"])
+        self.lockstep(["live", "--feed", "history:kill", "--format", "tape"])
     }
 
     fn digest_of_replay(&self) -> Result<String, Stop> {

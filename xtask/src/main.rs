@@ -3,6 +3,7 @@
 
 mod bench;
 mod ci;
+mod codegen;
 mod crash;
 mod determinism;
 mod fixture;
@@ -49,6 +50,8 @@ enum Command {
     },
     /// Write the fixture journals anew; only while their format is not released.
     Fixture,
+    /// Write the Rust of the feed's messages anew from `feed_v3.proto`.
+    Codegen,
     /// Run a fuzz target with cargo-fuzz.
     Fuzz {
         /// Which: a folder of `fuzz/seeds`.
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Command::Sample { seed, check: true } => sample::check(seed),
         Command::Fuzz { target, seconds } => fuzz::run(&target, seconds),
         Command::Fixture => fixture::write(),
+        Command::Codegen => codegen::write(),
         Command::Golden(Golden::Check) => golden::check(),
         Command::Kill { kills, seed } => kill::run(kills, seed),
         Command::Determinism => determinism::run(),

@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_case_is_shown_with_what_it_says_and_what_it_leaves_out() {
         insta::assert_snapshot!(shown(CASE), @r#"
-        # Case x, configuration dad0384f76f0
+        # Case x, configuration fb9470552ed1
         data = "data"                 # case     the history's folder, seen from the case's
         from = "2024-09-01"           # case     first day
         to = "2024-10-31"             # case     last day, inclusive
@@ -315,6 +315,7 @@ mod tests {
         capital = 100000              # default  rupees at the start, the base of sizing (causal)
         daily_loss_max = 800          # case     rupees lost that stop the day (honest) or the run (compat)
         position_max = 100000         # default  shares in the largest position (compat)
+        exposure_max = 1000000000     # default  rupees that an entry of one symbol may be worth (honest)
 
         # Charges of an order by nse (fees-2026-11-23) from 2024-09-01 to 2024-10-31:
         # from         2024-04-01    2024-10-01
@@ -336,7 +337,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         let ends = [&lines[..4], &lines[lines.len() - 10..]].concat();
         insta::assert_snapshot!(ends.join("\n"), @r#"
-        # The defaults, configuration 5ab52875ced4. A case adds
+        # The defaults, configuration 75cdcd6cf5a4. A case adds
         # data, from, to, warmup_sessions and [[symbols]].
         fees = "nse"                  # default  fee schedule, see below
 

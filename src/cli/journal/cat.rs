@@ -163,16 +163,16 @@ mod tests {
         ];
         let (out, notes, exit) = printed(&CatArgs { kind: short.into(), ..args(dir.path()) });
         assert_eq!((notes.as_str(), exit), ("", Exit::Same));
-        insta::assert_snapshot!(out, @r"
+        insta::assert_snapshot!(out, @"
         1         bar NSE_EQ|INE155A01022 2024-10-01T09:15 974.50 975.20 974.10 975.00 18342
         1.6<5     rejection NSE_EQ|INE155A01022 2024-10-01T15:10 entry-cutoff
         1.8<7     position NSE_EQ|INE155A01022 -102 cost=-99444.90 realized=0.00 cash=199399.7766
         1.9<8     halt 2024-10-01T13:07 daily-loss day_profit=-5001.00
         1.10<9    session-ended 2024-10-01 gross=-123.45 fees=90.2468 equity=99786.3032
-        2         tick NSE_EQ|INE155A01022 2024-10-01T09:15:07 974.55 25
+        2         tick NSE_EQ|INE155A01022 2024-10-01T09:15:07 974.55 25 day_volume=18342
         3         watermark 2024-10-01T09:30
         4         command 2024-10-01T10:01 flatten
-        5         run-ended 2024-10-01T15:30 completed
+        8         run-ended 2024-10-01T15:30 completed
         ");
     }
 

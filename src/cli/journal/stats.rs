@@ -193,17 +193,20 @@ mod tests {
     fn statistics_are_one_measure_per_row() {
         let dir = journal(true);
         insta::assert_snapshot!(counted(dir.path(), Format::Human), @"
-        run              1bb7624c7156d83117da6e385cf8a8d3
-        core version     1
+        run              d3500557e87889f9e04e0c0d30d11a3d
+        core version     2
         first time       2024-10-01T09:15
         last time        2024-10-01T15:30
-        inputs           6
-        records          16
+        inputs           9
+        records          20
         run-started      1
         bar              1
         tick             1
         watermark        1
         command          1
+        backfill         1
+        gap              1
+        notice           1
         run-ended        1
         bar-1m           1
         bar-15m          1
@@ -215,10 +218,11 @@ mod tests {
         position         1
         halt             1
         session-ended    1
+        bar-15m-revised  1
         segments         1
-        batches          6
-        bytes            6800
-        digest           5749c3aaa5f3b0573b64f4b7fae9aaeb2fbd3e18bfd32660d0954237192d9eb6
+        batches          9
+        bytes            7568
+        digest           701e7ec071ffac9156e03b9baaa1ce9e08b6232bb254f15a204265ede19dd0f7
         end              sealed
         ");
         let csv = counted(dir.path(), Format::Csv);

@@ -233,9 +233,12 @@ mod tests {
         let all = samples().into_iter().filter(|(kind, _)| *kind != Kind::RunStarted).map(names);
         insta::assert_snapshot!(all.collect::<Vec<_>>().join("\n"), @"
         bar: instrument open_time open high low close volume
-        tick: instrument time price volume
+        tick: instrument time price quantity day_volume
         watermark: time
         command: time kind
+        backfill: bar value value value value value value origin
+        gap: instrument from to
+        notice: time kind instrument detail value value value
         run-ended: time reason
         bar-1m: instrument open_time open high low close volume
         bar-15m: instrument open_time close_time open high low close volume minutes minutes_expected
@@ -247,6 +250,7 @@ mod tests {
         position: instrument quantity cost realized cash
         halt: time reason day_profit
         session-ended: date gross fees equity
+        bar-15m-revised: instrument open_time close_time open high low close volume minutes minutes_expected
         ");
     }
 

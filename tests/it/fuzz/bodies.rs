@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use lockstep::domain::event::{Event, Record};
+use lockstep::domain::money::{PRICE_MAX, Price, QTY_MAX, Qty};
 use lockstep::domain::tape::{Names, read_record, write_record};
 use lockstep::driver::case::Case;
 use lockstep::journal::checkpoint::Checkpoint;
@@ -18,13 +19,17 @@ use lockstep::journal::{Buffer, End, Reader, codec};
 use lockstep::sources::import::{ColumnNames, NaiveClock, Request, import};
 use lockstep::sources::market::Market;
 use lockstep::sources::store::Store;
+use lockstep::sources::upstox::candles::Candles;
+use lockstep::sources::upstox::frame::decode;
+use lockstep::sources::upstox::message;
+use lockstep::sources::upstox::value::{Minute, is_name};
 use tempfile::TempDir;
 
 /// A door: its name, and what is done with the bytes.
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every door.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 12] = [
     ("frame", frame),
     ("payload", payload),
     ("header", header),
@@ -34,6 +39,9 @@ pub const TARGETS: [Target; 9] = [
     ("tape", tape),
     ("csv", csv),
     ("case", case),
+    ("feed", feed),
+    ("candles", candles),
+    ("complaint", complaint),
 ];
 
 /// The repository, seen from its own package and from `fuzz/`.
@@ -377,4 +385,64 @@ pub fn case(data: &[u8]) -> bool {
             false
         }
     }
+}
+
+/// A message of the live feed. Nothing that cannot be true gets through, and every key that was
+/// there is there.
+pub fn feed(data: &[u8]) -> bool {
+    let Ok(frame) = decode(data) else { return false };
+    assert!(frame.quotes.is_sorted_by(|a, b| a.key < b.key));
+    assert!(frame.phases.is_sorted_by_key(|phase| (phase.of, phase.segment.clone())));
+    for quote in &frame.quotes {
+        assert!(is_name(&quote.key));
+        quote.indicative.iter().for_each(|price| assert_price(*price));
+        quote.minute.iter().for_each(assert_minute);
+        assert!(quote.day_volume.is_none_or(|volume| volume > Qty::ZERO && volume <= QTY_MAX));
+        if let Some(trade) = quote.trade {
+            assert_price(trade.price);
+            assert!((Qty::ZERO..=QTY_MAX).contains(&trade.quantity));
+            assert!((2000..2100).contains(&trade.time.date().ymd().0), "{}", trade.time);
+        }
+    }
+    assert!(frame.phases.iter().all(|it| is_name(&it.segment) && is_name(&it.status)));
+    for refused in &frame.refused {
+        let is_shown = |text: &str| !text.contains(char::is_control) && text.len() < 2_000;
+        assert!(is_shown(&refused.key) && is_shown(&refused.why), "{refused:?}");
+    }
+    true
+}
+
+fn assert_price(price: Price) {
+    assert!(price > Price(0) && price <= PRICE_MAX, "{price}");
+}
+
+fn assert_minute(minute: &Minute) {
+    let Minute { open_time, open, high, low, close, volume } = *minute;
+    [open, high, low, close].into_iter().for_each(assert_price);
+    assert!(open_time.is_whole_minute() && low <= open.min(close) && open.max(close) <= high);
+    assert!((Qty::ZERO..=QTY_MAX).contains(&volume));
+}
+
+/// A reply of the archive. Its minutes are possible and in order, and once is all of them.
+pub fn candles(data: &[u8]) -> bool {
+    let Ok(candles) = Candles::parse(data) else { return false };
+    candles.minutes.iter().for_each(assert_minute);
+    assert!(candles.minutes.is_sorted_by(|a, b| a.open_time < b.open_time));
+    let mut twice = candles.clone();
+    twice.merge(candles.clone());
+    assert_eq!(twice.minutes, candles.minutes);
+    let mut clipped = candles.clone();
+    clipped.keep_within(&[]);
+    assert_eq!((clipped.minutes.len(), clipped.outside), (0, candles.minutes.len()));
+    true
+}
+
+/// A text message of the live feed. What is shown of it is short and harmless.
+pub fn complaint(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else { return false };
+    let Some(complaint) = message::complaint(text) else { return false };
+    for words in [&complaint.method, &complaint.error] {
+        assert!(!words.contains(char::is_control) && words.chars().count() <= 203, "{words}");
+    }
+    !complaint.error.is_empty()
 }

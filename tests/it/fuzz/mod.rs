@@ -124,6 +124,21 @@ fn cases() {
     feed("case", 4_000);
 }
 
+#[test]
+fn feeds() {
+    feed("feed", 20_000);
+}
+
+#[test]
+fn replies_with_candles() {
+    feed("candles", 10_000);
+}
+
+#[test]
+fn complaints() {
+    feed("complaint", 10_000);
+}
+
 /// A target that is not built, has no seed or is not run here would look at nothing.
 #[test]
 fn every_target_is_built_and_has_seeds() {

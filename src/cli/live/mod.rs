@@ -1,0 +1,464 @@
+//! `lockstep live`: a run that is lived and not repeated. Every event is on the disk before anybody
+//! is told of it; stopped in any way, the same command goes on where it stopped.
+//!
+//! - `resolve` from flags to a run
+//! - `network` the broker's network, or a stand-in's
+//! - `wishes` what people want meanwhile
+//! - `health` how quickly things went, and what was repaired
+
+mod health;
+mod network;
+mod resolve;
+mod wishes;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::domain::event::{Derived, Event, EventId, Input, Record};
+use crate::domain::tape::{Names, write_record};
+use crate::driver::listen::second::{OwnMinutes, SecondOpinion};
+use crate::driver::listen::{Plan, Pulse, Unopened};
+use crate::driver::live::{LiveError, Lived, TakenUp, Told, live};
+use crate::driver::replay::ReplayError;
+use crate::driver::resume::ResumeError;
+use crate::driver::run::Ended;
+use crate::exchange::faults::Faults;
+use crate::exchange::pace::Speed;
+use crate::golden::book::Collector;
+use crate::golden::compare::compare;
+use crate::golden::store;
+use crate::journal::lock::Lock;
+use crate::journal::writer::{Identity, Setup, Stamp};
+use crate::sinks::Sink;
+use crate::sinks::summary::Summary;
+use crate::sources::market::Market;
+
+use super::exit::Exit;
+use super::facts;
+use super::failure::Failure;
+use super::progress::Progress;
+use super::terminal::{self, grouped};
+use super::{clock, prepare};
+use health::Watch;
+use resolve::Life;
+pub use wishes::FOLDER as CONTROL;
+use wishes::Wishes;
+
+/// What `lockstep live` is to do.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LiveArgs {
+    /// What the fills are: on paper, no order leaves this machine
+    #[arg(long, value_name = "MODE", default_value = "paper")]
+    mode: Mode,
+    /// Where the market comes from: upstox; sim:CASE, the history of a case over the same protocol
+    /// from a stand-in exchange; history:CASE, the same without a feed
+    #[arg(long, value_name = "FEED", value_parser = feed, default_value = "upstox")]
+    feed: Feed,
+    /// Keys of what is traded, such as 'NSE_EQ|INE155A01022'; those of the case without it
+    #[arg(long, value_name = "KEY", num_args = 1..)]
+    symbols: Vec<String>,
+    /// Which strategies run
+    #[arg(long, value_name = "ID", num_args = 1.., default_value = "pixityAI_meta")]
+    strategies: Vec<String>,
+    /// Rupees at the start, the base of sizes [default: 100000, or what the case says]
+    #[arg(long, value_name = "RUPEES", value_parser = rupees)]
+    max_capital: Option<i64>,
+    /// Rupees lost that stop the day [default: 5000, or what the case says]
+    #[arg(long, value_name = "RUPEES", value_parser = rupees)]
+    max_daily_loss: Option<i64>,
+    /// Rupees that an entry of one symbol may be worth [default: 50000, or what the case says]
+    #[arg(long, value_name = "RUPEES", value_parser = rupees)]
+    max_exposure: Option<i64>,
+    /// Journal signals and place nothing, not even on paper
+    #[arg(long)]
+    observe: bool,
+    /// Directory of the stored history that warms the indicators up
+    #[arg(long, value_name = "DIR", default_value = resolve::DATA)]
+    data: PathBuf,
+    /// Sessions of history before the day; 0 to begin cold
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    warmup_sessions: usize,
+    /// File that holds the access token, readable by you alone [default: the variable
+    /// LOCKSTEP_UPSTOX_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// How much later than its time a trade may come, in milliseconds; bars close so much later
+    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    lateness_ms: u32,
+    /// How fast a stand-in's market goes: max (as fast as it is read), 60x, 1x
+    #[arg(long, value_name = "SPEED", default_value = "max", value_parser = Speed::parse)]
+    speed: Speed,
+    /// What goes wrong on the line of a stand-in, as for `lockstep feed serve`
+    #[arg(long, value_name = "FAULTS", default_value = "", value_parser = Faults::parse)]
+    faults: Faults,
+    /// What chances are drawn from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Directory of the cases
+    #[arg(long, value_name = "DIR", default_value = "replays")]
+    replays: PathBuf,
+    /// Directory below which the run's journal is written
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    journal: PathBuf,
+    /// Take a run up from its first event even where a checkpoint fits
+    #[arg(long)]
+    genesis: bool,
+    /// What goes to stdout: a summary, or each event as a line of tape once it is on the disk
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+/// What the fills are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Mode {
+    /// Made up by rules; no order leaves this machine.
+    Paper,
+}
+
+/// What goes to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Lines for people, at the end.
+    Human,
+    /// Each event as a line of tape, once it is on the disk.
+    Tape,
+}
+
+/// Where the market comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Feed {
+    /// The broker.
+    Upstox,
+    /// A stand-in exchange that plays a case.
+    Sim(String),
+    /// A case's history itself.
+    History(String),
+}
+
+impl fmt::Display for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Feed::Upstox => f.write_str("upstox"),
+            Feed::Sim(case) => write!(f, "sim:{case}"),
+            Feed::History(case) => write!(f, "history:{case}"),
+        }
+    }
+}
+
+fn feed(text: &str) -> Result<Feed, String> {
+    match text.split_once(':') {
+        None if text == "upstox" => Ok(Feed::Upstox),
+        Some(("sim", case)) if !case.is_empty() => Ok(Feed::Sim(case.to_owned())),
+        Some(("history", case)) if !case.is_empty() => Ok(Feed::History(case.to_owned())),
+        _ => Err("must be upstox, sim:CASE or history:CASE, with the name of a case".to_owned()),
+    }
+}
+
+/// Whole rupees of a limit. `100000.0` is how other systems write it.
+fn rupees(text: &str) -> Result<i64, String> {
+    let whole = text.strip_suffix(".0").unwrap_or(text);
+    match whole.parse() {
+        Ok(rupees @ 1..=1_000_000_000) => Ok(rupees),
+        _ => Err("must be whole rupees from 1 to 1000000000".to_owned()),
+    }
+}
+
+/// Runs `lockstep live`.
+///
+/// # Errors
+/// When something is missing, unknown, damaged or locked, or the journal cannot be written.
+pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
+    let Mode::Paper = args.mode;
+    let life = resolve::resolve(args, market, clock::now())?;
+    network::check_token(args)?;
+    let golden = match &life.golden {
+        Ok(dir) => {
+            Some(store::load(dir).map_err(|error| super::golden::failure(error, &life.name))?)
+        }
+        Err(_) => None,
+    };
+    let identity =
+        Identity::of_replay(&life.run).map_err(|error| prepare::broken_off(error.into()))?;
+    let run_id = identity.run_id;
+    let short: String = run_id.to_string().chars().take(12).collect();
+    let run_dir = args.journal.join(format!("live-{}-{short}", life.name));
+    let stamp = clock::stamp();
+    let _lock = Lock::take(&run_dir, &holder(stamp))?;
+    let identity = Identity { run_id, salt_seed: salt_seed(stamp), created_ns: stamp.wall_ns };
+    let setup = Setup::durable(&run_dir, identity, clock::stamp);
+    network::announce(args, &life.name);
+
+    let stop = stop_when_told()?;
+    let wishes = Wishes::new(&run_dir)?;
+    let pulse = Rc::new(Pulse::default());
+    let mut summary = Summary::since(life.run.config.active_from);
+    let mut collector = Collector::new(&life.run);
+    let mut watch = Watch::new(Rc::clone(&pulse));
+    let mut progress = Progress::new("Live");
+    let mut tape = Tape::new(args.format, Arc::clone(&stop));
+    let started = clock::stopwatch();
+    let lived = {
+        let sinks: &mut [&mut dyn Sink] =
+            &mut [&mut summary, &mut collector, &mut watch, &mut tape, &mut progress];
+        lived(args, &life, &setup, (&stop, &pulse, wishes), sinks)
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    progress.finish();
+    let lived = lived.map_err(failure)?;
+    tape.finish()?;
+    let is_over = matches!(lived.ended, Ended::Sealed(_));
+    let comparison = match golden.filter(|_| is_over) {
+        Some(golden) => {
+            let book = collector.finish();
+            let compared = compare(&golden.book, &book);
+            Some(compared.map_err(|error| super::golden::failure(error, &life.name))?)
+        }
+        None => None,
+    };
+    if args.format == Format::Human {
+        let report = Report {
+            life: &life,
+            run_dir: &run_dir,
+            summary: &summary,
+            lived: &lived,
+            watch: &watch,
+            comparison: comparison.as_ref(),
+            seconds,
+        };
+        terminal::print(&report.human())?;
+    }
+    if let Some(why) = pulse.stopped.take() {
+        return Err(Failure::new(Exit::Interrupted, "the feed cannot go on")
+            .because(why)
+            .hint("everything is kept; the same command goes on from here"));
+    }
+    match lived.ended {
+        Ended::Sealed(_) if comparison.is_some_and(|it| !it.is_same()) => Ok(Exit::Differs),
+        Ended::Sealed(_) => Ok(Exit::Same),
+        Ended::Interrupted { .. } => {
+            terminal::say("interrupted: everything is kept, the same command goes on from here");
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+/// Lives it, whatever it is fed with.
+fn lived(
+    args: &LiveArgs,
+    life: &Life,
+    setup: &Setup,
+    (stop, pulse, mut wishes): (&AtomicBool, &Rc<Pulse>, Wishes),
+    sinks: &mut [&mut dyn Sink],
+) -> Result<Lived, LiveError> {
+    let from_checkpoint = !args.genesis;
+    if let (Feed::History(_), Some(replay)) = (&args.feed, &life.replay) {
+        return live(&life.run, setup, from_checkpoint, Told { replay, stop }, sinks);
+    }
+    let second = Rc::new(RefCell::new(SecondOpinion::default()));
+    let plan = Plan {
+        run: &life.run,
+        settings: network::settings(args),
+        warmup: life.warmup.clone(),
+        commands: life.replay.as_ref().map(|replay| replay.commands.clone()).unwrap_or_default(),
+        wishes: Box::new(move || wishes.look()),
+        run_dir: &setup.run_dir,
+        wall: clock::now,
+        steady_us: super::feed::monotonic_us,
+        stop,
+        second: Rc::clone(&second),
+        pulse: Rc::clone(pulse),
+        connect: Box::new(|from| network::open(args, life.replay.as_ref(), from)),
+    };
+    let mut own = OwnMinutes(second);
+    let mut all: Vec<&mut dyn Sink> = vec![&mut own];
+    all.extend(sinks.iter_mut().map(|sink| &mut **sink as &mut dyn Sink));
+    live(&life.run, setup, from_checkpoint, Unopened::new(plan), &mut all)
+}
+
+/// What others are told of who holds the lock.
+pub fn holder(stamp: Stamp) -> String {
+    let pid = std::process::id();
+    let boot: String = stamp.boot_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (date, time) = (clock::now().date(), clock::now());
+    let clock = format!("{:02}:{:02}", time.hour(), time.minute());
+    format!("process {pid} of boot {boot}, since {date} {clock} IST")
+}
+
+/// No two writers of a run salt their segments alike, so that bytes of one never pass for
+/// another's.
+pub fn salt_seed(stamp: Stamp) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&stamp.wall_ns.to_le_bytes());
+    hasher.update(&stamp.mono_ns.to_le_bytes());
+    hasher.update(&stamp.boot_id);
+    hasher.update(&std::process::id().to_le_bytes());
+    u64::from_le_bytes(crate::journal::frame::array(hasher.finalize().as_bytes(), 0))
+}
+
+/// Set by Ctrl-C and by a polite kill.
+fn stop_when_told() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    let set = ctrlc::set_handler(move || told.store(true, Ordering::Relaxed));
+    set.map_err(|error| Failure::new(Exit::Io, "failed to listen for Ctrl-C").because(error))?;
+    Ok(stop)
+}
+
+/// Words for a run that broke off.
+fn failure(error: LiveError) -> Failure {
+    match error {
+        LiveError::Broken(ReplayError::Journal(error)) => error.into(),
+        LiveError::Broken(error) => prepare::broken_off(error),
+        LiveError::Feed(error) => Failure::new(Exit::Io, "the feed broke off")
+            .because(error)
+            .hint("everything is kept; the same command goes on from here"),
+        LiveError::Raw(why) => Failure::new(Exit::Io, why),
+        LiveError::Resume(ResumeError::Journal(error)) => error.into(),
+        LiveError::Resume(ResumeError::OtherCore { next_seq, want, got }) => {
+            Failure::new(Exit::Differs, "the run was begun by a core that derives other outputs")
+                .because(format!("up to input {next_seq} the digest is {want}, derived is {got}"))
+                .hint("`lockstep verify` names the first event that differs")
+                .hint("go on with the version that began it, or begin another run")
+        }
+    }
+}
+
+/// What is said at the end.
+struct Report<'a> {
+    life: &'a Life,
+    run_dir: &'a Path,
+    summary: &'a Summary,
+    lived: &'a Lived,
+    watch: &'a Watch,
+    comparison: Option<&'a crate::golden::compare::Comparison>,
+    seconds: f64,
+}
+
+impl Report<'_> {
+    fn human(&self) -> String {
+        let (summary, seconds) = (self.summary, self.seconds);
+        let mut all = vec![("Config", format!("PAPER · {}", facts::config(&self.life.run)))];
+        all.extend(self.taken_up());
+        all.push((
+            "Run",
+            format!("{} strategy bars · {seconds:.2} s", grouped(summary.strategy_bars)),
+        ));
+        all.extend(self.watch.facts());
+        all.extend(facts::outcome(summary));
+        all.push(("Golden", self.golden()));
+        all.push(("Journal", self.run_dir.display().to_string()));
+        all.push(match self.lived.ended {
+            Ended::Sealed(sealed) => {
+                let records = grouped(sealed.records);
+                ("Digest", format!("all events {} · {records} events", sealed.digest.short()))
+            }
+            Ended::Interrupted { next_seq } => {
+                ("Stopped", format!("before input {}", grouped(next_seq)))
+            }
+        });
+        all.iter().map(|(label, fact)| terminal::fact(label, fact)).collect()
+    }
+
+    fn taken_up(&self) -> Vec<(&'static str, String)> {
+        let Some(TakenUp { next_seq, checkpoint_seq, report }) = &self.lived.taken_up else {
+            return Vec::new();
+        };
+        let core = match checkpoint_seq {
+            0 => "core from the first event".to_owned(),
+            seq => format!("core from the checkpoint at {}", grouped(*seq)),
+        };
+        let rewritten = format!("{} batches written anew", grouped(report.rewritten));
+        let mut all =
+            vec![("Taken up", format!("at input {} · {core} · {rewritten}", grouped(*next_seq)))];
+        if let Some(path) = &report.quarantined {
+            all.push(("Torn", format!("unfinished bytes copied to {}", path.display())));
+        }
+        all
+    }
+
+    fn golden(&self) -> String {
+        match (self.comparison, &self.life.golden) {
+            (Some(comparison), Ok(dir)) => {
+                let counts: Vec<String> = comparison
+                    .counts
+                    .iter()
+                    .map(|it| {
+                        format!(
+                            "{} {}/{}",
+                            it.table.name(),
+                            grouped(it.equal as u64),
+                            grouped(it.golden as u64)
+                        )
+                    })
+                    .collect();
+                let verdict = if comparison.is_same() { "identical" } else { "DIFFERS" };
+                format!("{verdict} · {} · {}", counts.join(" · "), dir.display())
+            }
+            (None, Ok(_)) => "not compared: the run is not over".to_owned(),
+            (_, Err(why)) => format!("not compared: {why}"),
+        }
+    }
+}
+
+/// Prints each event that was not told before.
+struct Tape {
+    format: Format,
+    /// It writes line by line, so that nobody waits for the next one.
+    out: io::Stdout,
+    names: Names,
+    /// Events before this input were told by an earlier process.
+    told: u64,
+    failed: Option<io::Error>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Tape {
+    fn new(format: Format, stop: Arc<AtomicBool>) -> Tape {
+        Tape { format, out: io::stdout(), names: Names::default(), told: 0, failed: None, stop }
+    }
+
+    fn line(&mut self, id: EventId, cause: u32, event: Event) {
+        if self.format != Format::Tape || id.seq < self.told || self.failed.is_some() {
+            return;
+        }
+        let record = Record { id, cause, received_ns: 0, event };
+        let line = write_record(&record, &self.names);
+        if let Err(error) = writeln!(self.out, "{line}") {
+            self.failed = Some(error);
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A reader that has gone away is no error, but the run was stopped by it.
+    fn finish(&mut self) -> Result<(), Failure> {
+        let flushed = self.failed.take().map_or_else(|| self.out.flush(), Err);
+        match flushed {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(Exit::Io, "failed to write to stdout").because(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Sink for Tape {
+    fn input(&mut self, seq: u64, input: &Input) {
+        if let Input::RunStarted(run) = input {
+            self.names = Names::of(run);
+        }
+        self.line(EventId::input(seq), 0, Event::Input(input.clone()));
+    }
+
+    fn output(&mut self, id: EventId, derived: &Derived) {
+        self.line(id, derived.cause, Event::Output(derived.output.clone()));
+    }
+
+    fn resumed(&mut self, next_seq: u64) {
+        self.told = next_seq;
+    }
+}

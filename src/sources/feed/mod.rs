@@ -1,0 +1,656 @@
+//! What a live feed means. This is the whole judgement of a live source without any I/O: events of
+//! the network and passing time go in, inputs of the run and words to the network come out. So ten
+//! thousand bad days can be tried in a minute, without a socket or a sleep.
+//!
+//! - [`hours`] when there is anything to hear
+//! - [`clock`] the exchange's clock, and which messages may move it
+//! - [`link`] the connection: tries, pauses, watchdogs
+//! - [`lane`] one instrument's trades: which are new, which were missed
+//! - [`archive`] minutes to be looked up
+//!
+//! A minute is closed (by a watermark) once the exchange's clock has passed its end by the allowed
+//! lateness. What may have been missed by then is said before, as a [`Gap`], and looked up.
+
+pub mod archive;
+pub mod clock;
+pub mod hours;
+pub mod lane;
+pub mod link;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::domain::event::{Input, RunStarted};
+use crate::domain::fact::{Backfill, BackfillOrigin, Bar, Gap, Notice, NoticeKind, Tick};
+use crate::domain::instrument::InstrumentId;
+use crate::domain::money::Qty;
+use crate::domain::time::{MINUTE_US, SECOND_US, Timestamp};
+
+use super::upstox::candles::{Candles, is_closing_copy};
+use super::upstox::fetch::{CandleReply, CandleRequest, CandleSpan};
+use super::upstox::frame::{self, Frame, FrameKind, KeyQuote};
+use super::upstox::message::{self, Mode};
+use super::upstox::socket::{Down, Heard, Say};
+use super::upstox::value::Minute;
+
+use archive::{Archive, Settled};
+use clock::{Belief, MarketClock, Pace};
+use hours::Hours;
+use lane::Lane;
+use link::{Due, Link};
+
+/// How a feed is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How market time goes on while nothing is heard.
+    pub pace: Pace,
+    /// How much later than its time a trade may be heard, in milliseconds, without being late.
+    pub lateness_ms: u32,
+    /// Silence of every key during trading, in milliseconds, after which the feed counts as gone.
+    pub silence_ms: u32,
+    /// Whether the first message sets the clock, however far it is off: a stand-in exchange has its
+    /// own time.
+    pub trusts_first: bool,
+    /// Whether the feed tells each trade, so that one that was left out is a gap. The broker's feed
+    /// leaves out many; a stand-in exchange tells each.
+    pub tells_each_trade: bool,
+    /// How long after a minute the archive is asked for it, in milliseconds.
+    pub archive_delay_ms: u32,
+    /// What the pauses between tries are drawn from.
+    pub seed: u64,
+}
+
+/// How long the archive is left alone after an answer that did not help.
+const ARCHIVE_AGAIN_US: i64 = 30 * SECOND_US;
+/// How long the end of a session waits for the archive.
+const SESSION_HOLD_US: i64 = 60 * SECOND_US;
+
+/// What is to be done about what was heard.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// What the run hears, in order.
+    pub inputs: Vec<Input>,
+    /// What is said to the network.
+    pub says: Vec<Say>,
+    /// The feed's own minutes, as a second opinion.
+    pub minutes: Vec<(InstrumentId, Minute)>,
+    /// Why the run cannot go on with this feed.
+    pub stop: Option<String>,
+}
+
+/// What was counted since the feed began, for people who look after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Messages that were read.
+    pub frames: u64,
+    /// Ticks that were handed on.
+    pub ticks: u64,
+    /// Ticks that were heard before.
+    pub repeated: u64,
+    /// Trades of other days, as a snapshot tells them.
+    pub stale: u64,
+    /// Ticks of minutes that were closed.
+    pub late: u64,
+    /// Messages and quotes that could not be read.
+    pub refused: u64,
+    /// Times whose trades may be missing.
+    pub gaps: u64,
+    /// Minutes that an archive had.
+    pub backfilled: u64,
+    /// Connections.
+    pub connections: u64,
+}
+
+/// A live feed, judged.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    settings: Settings,
+    keys: Vec<String>,
+    places: BTreeMap<String, usize>,
+    hours: Hours,
+    clock: MarketClock,
+    link: Link,
+    lanes: Vec<Lane>,
+    archive: Archive,
+    watermark: Timestamp,
+    /// When something was last heard of a key, by the exchange's clock.
+    data_time: Timestamp,
+    /// Whether the feed was told to be silent, so that time goes on without it.
+    is_silent: bool,
+    phases: BTreeMap<String, String>,
+    health: Health,
+    /// The same when the last session ended.
+    health_before: Health,
+    guids: u64,
+}
+
+impl Feed {
+    /// A feed for the instruments of `run`, before the first connection. `time` is the exchange's
+    /// time as far as this machine knows, `at_us` its steady clock then.
+    pub fn new(run: &RunStarted, settings: Settings, time: Timestamp, at_us: i64) -> Feed {
+        let keys: Vec<String> = run.instruments.iter().map(|it| it.key.clone()).collect();
+        let hours = Hours::new(run);
+        let since = hours.session_open(time).unwrap_or(time);
+        Feed {
+            places: keys.iter().cloned().zip(0..).collect(),
+            lanes: keys.iter().map(|_| Lane::new(since)).collect(),
+            keys,
+            clock: MarketClock::new(settings.pace, settings.trusts_first, time, at_us),
+            link: Link::new(settings.seed),
+            archive: Archive::new(i64::from(settings.archive_delay_ms) * 1_000, ARCHIVE_AGAIN_US),
+            watermark: hours.mark(time).filter(|mark| *mark <= since).unwrap_or(since),
+            data_time: time,
+            is_silent: false,
+            phases: BTreeMap::new(),
+            health: Health::default(),
+            health_before: Health::default(),
+            guids: 0,
+            hours,
+            settings,
+        }
+    }
+
+    /// Takes note of an input that an earlier process was told.
+    pub fn recall(&mut self, input: &Input) {
+        match input {
+            Input::Tick(tick) => {
+                let lane = &mut self.lanes[tick.instrument.index()];
+                lane.take(tick, self.settings.tells_each_trade);
+                lane.mend();
+            }
+            Input::Watermark(time) => {
+                self.watermark = self.watermark.max(*time);
+                for lane in &mut self.lanes {
+                    lane.whole_until = lane.whole_until.max(*time);
+                }
+                if self.hours.session_end(*time).is_none_or(|end| end == *time) {
+                    self.archive.forget(time.date());
+                }
+            }
+            Input::Gap(gap) => self.want(gap),
+            Input::Backfill(Backfill { bar, origin }) if *origin != BackfillOrigin::Store => {
+                self.archive.got(bar.instrument.index(), bar.open_time);
+            }
+            _ => {}
+        }
+    }
+
+    /// Something was heard at `now_us` of the steady clock.
+    pub fn hear(&mut self, heard: &Heard, now_us: i64, told: &mut Told) {
+        match heard {
+            Heard::Up => self.up(now_us, told),
+            Heard::Alive => self.link.live(now_us),
+            Heard::Text(text) => {
+                self.link.live(now_us);
+                let words = message::complaint(text).map_or("a text message".into(), |it| it.error);
+                self.refuse(None, &format!("the feed says: {words}"), now_us, told);
+            }
+            Heard::Frame(bytes) => {
+                self.link.live(now_us);
+                match frame::decode(bytes) {
+                    Ok(frame) => self.frame(&frame, now_us, told),
+                    Err(error) => self.refuse(None, &error.to_string(), now_us, told),
+                }
+            }
+            Heard::Down(down) => self.down(down, now_us, told),
+            Heard::Candles(reply) => self.candles(reply, now_us, told),
+        }
+        self.pass(now_us, told);
+    }
+
+    /// Time has come to `now_us` of the steady clock.
+    pub fn pass(&mut self, now_us: i64, told: &mut Told) {
+        match self.link.due(now_us) {
+            Some(Due::Connect) => told.says.push(Say::Connect),
+            Some(Due::GiveUp(why)) => {
+                told.says.push(Say::Disconnect);
+                self.lost(why, now_us, told);
+            }
+            Some(Due::AskAgain) => self.ask_again(now_us, told),
+            None => {}
+        }
+        self.watch_silence(now_us, told);
+        let now = self.clock.now(now_us);
+        for (lane, id) in self.archive.due(now) {
+            let key = self.keys[lane].clone();
+            told.says.push(Say::Fetch(CandleRequest { id, key, what: CandleSpan::Intraday }));
+        }
+        self.advance(now_us, told);
+    }
+
+    /// When to come back although nothing was heard, in microseconds from `now_us`.
+    pub fn wait_us(&self, now_us: i64) -> i64 {
+        let link = self.link.next_us().saturating_sub(now_us);
+        match self.settings.pace {
+            Pace::ByFrames => link.clamp(0, SECOND_US),
+            Pace::Times(_) => link.clamp(0, SECOND_US / 4),
+        }
+    }
+
+    /// The exchange's time at `now_us` of the steady clock.
+    pub fn now(&self, now_us: i64) -> Timestamp {
+        self.clock.now(now_us)
+    }
+
+    /// The last watermark.
+    pub const fn watermark(&self) -> Timestamp {
+        self.watermark
+    }
+
+    /// Whether the last session is over and the run with it.
+    pub fn is_over(&self) -> bool {
+        self.hours.end().is_none_or(|end| end <= self.watermark)
+    }
+
+    /// Whether an answer of the archive is on its way: a market that stands still waits for it.
+    pub fn is_asking(&self) -> bool {
+        self.archive.is_asked()
+    }
+
+    /// What was counted.
+    pub const fn health(&self) -> Health {
+        self.health
+    }
+
+    fn silence_us(&self) -> i64 {
+        i64::from(self.settings.silence_ms) * 1_000
+    }
+
+    fn up(&mut self, now_us: i64, told: &mut Told) {
+        self.health.connections += 1;
+        self.link.open(self.keys.len(), now_us);
+        self.data_time = self.clock.now(now_us);
+        self.is_silent = false;
+        let keys: Vec<String> = self.keys.clone();
+        self.subscribe(&keys, told);
+    }
+
+    fn subscribe(&mut self, keys: &[String], told: &mut Told) {
+        let (seed, guids) = (self.settings.seed, &mut self.guids);
+        let guid = || {
+            *guids += 1;
+            format!("{:020x}", seed.wrapping_add(*guids))
+        };
+        told.says.extend(message::subscribe(Mode::Full, keys, guid).into_iter().map(Say::Send));
+    }
+
+    fn ask_again(&mut self, now_us: i64, told: &mut Told) {
+        let missing: Vec<String> =
+            self.link.missing.iter().map(|place| self.keys[*place].clone()).collect();
+        let detail = format!("nothing of {} of {} keys yet", missing.len(), self.keys.len());
+        self.notice(NoticeKind::FeedSilent, None, &detail, now_us, told);
+        self.subscribe(&missing, told);
+    }
+
+    fn down(&mut self, down: &Down, now_us: i64, told: &mut Told) {
+        match down {
+            Down::NoToken(_) | Down::Unauthorized(_) => {
+                self.notice(NoticeKind::FeedDown, None, &down.to_string(), now_us, told);
+                told.stop = Some(down.to_string());
+                self.link.close(now_us);
+                self.fall_behind();
+            }
+            // That was us, and was said then.
+            Down::Told => {}
+            _ => self.lost(&down.to_string(), now_us, told),
+        }
+    }
+
+    fn lost(&mut self, why: &str, now_us: i64, told: &mut Told) {
+        let pause = self.link.close(now_us) as f64 / SECOND_US as f64;
+        let detail = format!("{why}; next try in {pause:.1} s");
+        self.notice(NoticeKind::FeedDown, None, &detail, now_us, told);
+        self.fall_behind();
+    }
+
+    fn fall_behind(&mut self) {
+        self.lanes.iter_mut().for_each(|lane| lane.is_behind = true);
+    }
+
+    fn frame(&mut self, frame: &Frame, now_us: i64, told: &mut Told) {
+        self.health.frames += 1;
+        for refused in &frame.refused {
+            let instrument = self.places.get(&refused.key).map(|place| id(*place));
+            self.refuse(instrument, &refused.why, now_us, told);
+        }
+        let before = self.clock.now(now_us);
+        let newest = frame.quotes.iter().filter_map(|quote| quote.trade).map(|it| it.time).max();
+        let newest = newest.filter(|_| frame.kind != FrameKind::Snapshot);
+        if let Some(sent) = frame.sent {
+            self.time(self.clock.clone(), sent, newest, now_us, told);
+        }
+        self.phases(frame, now_us, told);
+        let now = self.clock.now(now_us);
+        let is_ours = frame.quotes.iter().any(|quote| self.places.contains_key(&quote.key));
+        if is_ours {
+            // A feed that tells each trade shows by itself what is missing.
+            let is_pause =
+                now.0 - self.data_time.0 > self.silence_us() && !self.settings.tells_each_trade;
+            if (is_pause || self.is_silent) && self.hours.is_any_open(before) {
+                self.fall_behind();
+            }
+            (self.data_time, self.is_silent) = (now, false);
+        }
+        for quote in &frame.quotes {
+            self.quote(quote, frame.kind, now, now_us, told);
+        }
+        for lane in self.lanes.iter_mut().filter(|lane| !lane.is_behind) {
+            lane.whole_until = lane.whole_until.max(now);
+        }
+    }
+
+    fn time(
+        &mut self,
+        mut clock: MarketClock,
+        sent: Timestamp,
+        newest: Option<Timestamp>,
+        now_us: i64,
+        told: &mut Told,
+    ) {
+        let belief = clock.hear(sent, newest, now_us, &self.hours);
+        self.clock = clock;
+        let seconds = |us: i64| us as f64 / SECOND_US as f64;
+        let detail = match belief {
+            Belief::Taken | Belief::Behind => return,
+            Belief::Jumped(us) => format!("the exchange's clock jumped by {:.3} s", seconds(us)),
+            Belief::Doubted(us) => {
+                format!("a message is off by {:.3} s and does not move the clock", seconds(us))
+            }
+        };
+        self.notice(NoticeKind::ClockJump, None, &detail, now_us, told);
+    }
+
+    fn phases(&mut self, frame: &Frame, now_us: i64, told: &mut Told) {
+        for phase in &frame.phases {
+            let name = format!("{} {:?}", phase.segment, phase.of);
+            if self.phases.get(&name) != Some(&phase.status) {
+                let detail = format!("{} {}", phase.segment, phase.status);
+                self.phases.insert(name, phase.status.clone());
+                if self.keys.iter().any(|key| key.starts_with(&format!("{}|", phase.segment))) {
+                    self.notice(NoticeKind::Phase, None, &detail, now_us, told);
+                }
+            }
+        }
+    }
+
+    fn quote(
+        &mut self,
+        quote: &KeyQuote,
+        kind: FrameKind,
+        now: Timestamp,
+        now_us: i64,
+        told: &mut Told,
+    ) {
+        let Some(place) = self.places.get(&quote.key).copied() else { return };
+        if self.link.hear(place) {
+            let detail = format!("{} keys", self.keys.len());
+            self.notice(NoticeKind::FeedUp, None, &detail, now_us, told);
+        }
+        if let Some(minute) = quote.minute {
+            told.minutes.push((id(place), minute));
+        }
+        let Some(trade) = quote.trade else { return };
+        let tick = Tick {
+            instrument: id(place),
+            time: trade.time,
+            price: trade.price,
+            quantity: trade.quantity,
+            day_volume: quote.day_volume.unwrap_or(Qty::ZERO),
+        };
+        self.trade(place, &tick, kind, now, told);
+    }
+
+    fn trade(
+        &mut self,
+        place: usize,
+        tick: &Tick,
+        kind: FrameKind,
+        now: Timestamp,
+        told: &mut Told,
+    ) {
+        if tick.time.date() != now.date() {
+            // A snapshot tells the last trade, whenever that was. Nothing of today was missed.
+            self.health.stale += 1;
+            self.lanes[place].is_behind = false;
+            return;
+        }
+        let was_missed = self.catch_up(place, tick, now, told);
+        let lane = &mut self.lanes[place];
+        if lane.knows(tick) {
+            self.health.repeated += 1;
+            return;
+        }
+        lane.take(tick, self.settings.tells_each_trade);
+        if was_missed {
+            lane.mend();
+        }
+        if tick.time < self.watermark {
+            if kind == FrameKind::Snapshot {
+                return;
+            }
+            self.health.late += 1;
+            self.archive.want(place, tick.time.floor_to(MINUTE_US));
+        }
+        self.health.ticks += 1;
+        told.inputs.push(Input::Tick(*tick));
+    }
+
+    /// After a pause, the first trade tells whether others were missed. Whether so.
+    fn catch_up(&mut self, place: usize, tick: &Tick, now: Timestamp, told: &mut Told) -> bool {
+        let lane = &mut self.lanes[place];
+        if !lane.is_behind {
+            return false;
+        }
+        lane.is_behind = false;
+        lane.whole_until = lane.whole_until.max(now);
+        if !lane.misses_before(tick) {
+            return false;
+        }
+        // They lie between the last trade that was heard and this one.
+        let date = tick.time.date();
+        let last = lane.last.filter(|last| last.time.date() == date).map(|last| last.time);
+        let from = last.or_else(|| self.hours.opened(place, tick.time)).unwrap_or(tick.time);
+        self.gap(place, from, tick.time.plus_us(1), told);
+        true
+    }
+
+    fn gap(&mut self, place: usize, from: Timestamp, to: Timestamp, told: &mut Told) {
+        if from < to && self.hours.has_trading(place, from, to) {
+            let gap = Gap { instrument: id(place), from, to };
+            self.health.gaps += 1;
+            self.want(&gap);
+            told.inputs.push(Input::Gap(gap));
+        }
+    }
+
+    fn want(&mut self, gap: &Gap) {
+        let place = gap.instrument.index();
+        for minute in self.hours.minutes(place, gap.from, gap.to) {
+            self.archive.want(place, minute);
+        }
+    }
+
+    /// During trading somebody always says something, if the feed is there at all.
+    fn watch_silence(&mut self, now_us: i64, told: &mut Told) {
+        let now = self.clock.now(now_us);
+        let is_silent = self.link.is_up()
+            && !self.is_silent
+            && now.0 - self.data_time.0 >= self.silence_us()
+            && self.hours.is_any_open(now)
+            && self.hours.is_any_open(self.data_time);
+        if is_silent && self.settings.pace != Pace::ByFrames {
+            self.is_silent = true;
+            let seconds = (now.0 - self.data_time.0) / SECOND_US;
+            let detail = format!("nothing of any key for {seconds} s");
+            self.notice(NoticeKind::FeedSilent, None, &detail, now_us, told);
+            told.says.push(Say::Disconnect);
+            self.lost("it was silent during trading", now_us, told);
+        }
+    }
+
+    /// Closes the minutes that are over.
+    fn advance(&mut self, now_us: i64, told: &mut Told) {
+        let now = self.clock.now(now_us);
+        // While the feed speaks, its own word is the time; else nothing would close the minutes.
+        let heard = match self.link.is_up() && self.hours.is_any_open(now) {
+            true if self.settings.pace != Pace::ByFrames => {
+                self.data_time.max(self.frame_floor(now))
+            }
+            _ => now,
+        };
+        let lateness_us = i64::from(self.settings.lateness_ms) * 1_000;
+        let settled = heard.plus_us(-lateness_us);
+        while let Some(mark) = self.next_mark(settled) {
+            if self.lanes.iter().any(|lane| lane.is_unclear(mark, settled)) {
+                return;
+            }
+            self.tell_missing(mark, told);
+            if self.waits_for_archive(mark, now) {
+                return;
+            }
+            self.watermark = mark;
+            told.inputs.push(Input::Watermark(mark));
+            if self.hours.session_end(mark) == Some(mark) {
+                self.session_over(mark, now_us, told);
+            }
+        }
+    }
+
+    /// As long as a feed may be silent without being gone, its silence does not stop the clock.
+    fn frame_floor(&self, now: Timestamp) -> Timestamp {
+        now.plus_us(-self.silence_us())
+    }
+
+    /// The next watermark at or before `time`: each end of a session has its own.
+    fn next_mark(&self, time: Timestamp) -> Option<Timestamp> {
+        let mark = self.hours.mark(time).filter(|mark| *mark > self.watermark)?;
+        let end = self.hours.session_end(self.watermark.plus_us(1));
+        Some(end.map_or(mark, |end| end.min(mark)))
+    }
+
+    /// Says what may have been missed before `mark`, as far as that is known now.
+    fn tell_missing(&mut self, mark: Timestamp, told: &mut Told) {
+        let is_gone = !self.link.is_up() || self.is_silent;
+        for place in 0..self.lanes.len() {
+            let opened = self.hours.opened(place, mark);
+            let lane = &mut self.lanes[place];
+            let from = opened.map_or(lane.whole_until, |opened| lane.whole_until.max(opened));
+            if is_gone && from < mark {
+                lane.whole_until = mark;
+                self.gap(place, from, mark, told);
+            }
+            let missed = self.lanes[place].missed_until(mark, opened);
+            for (from, to) in missed {
+                self.gap(place, from, to, told);
+            }
+        }
+    }
+
+    /// The day is not over while the archive may still complete it.
+    fn waits_for_archive(&self, mark: Timestamp, now: Timestamp) -> bool {
+        let lateness_us = i64::from(self.settings.lateness_ms) * 1_000;
+        self.hours.session_end(mark) == Some(mark)
+            && self.archive.wants(mark.date())
+            && now.0 < mark.0 + lateness_us + SESSION_HOLD_US
+    }
+
+    fn session_over(&mut self, end: Timestamp, now_us: i64, told: &mut Told) {
+        let left = self.archive.forget(end.date());
+        let (now, before) = (self.health, self.health_before);
+        self.health_before = now;
+        let counts = [
+            ("frames", now.frames - before.frames),
+            ("ticks", now.ticks - before.ticks),
+            ("repeated", now.repeated - before.repeated),
+            ("stale", now.stale - before.stale),
+            ("late", now.late - before.late),
+            ("refused", now.refused - before.refused),
+            ("gaps", now.gaps - before.gaps),
+            ("backfilled", now.backfilled - before.backfilled),
+            ("minutes not found", left as u64),
+        ];
+        let words: Vec<String> = counts
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(word, count)| format!("{word} {count}"))
+            .collect();
+        if words.is_empty() {
+            return;
+        }
+        self.notice(NoticeKind::Repaired, None, &words.join(", "), now_us, told);
+    }
+
+    fn candles(&mut self, reply: &CandleReply, now_us: i64, told: &mut Told) {
+        let Some(place) = self.places.get(&reply.request.key).copied() else { return };
+        if !self.archive.answered(place, reply.request.id) {
+            return;
+        }
+        match &reply.result {
+            Ok(candles) => self.complete(place, candles, now_us, told),
+            Err(error) => {
+                let detail = format!("the archive of the day did not answer: {error}");
+                self.notice(NoticeKind::Archive, Some(id(place)), &detail, now_us, told);
+            }
+        }
+    }
+
+    fn complete(&mut self, place: usize, candles: &Candles, now_us: i64, told: &mut Told) {
+        let now = self.clock.now(now_us);
+        // The minute that runs may be in the answer, unfinished.
+        let sound = |minute: &&Minute| minute.close_time() <= now && !is_closing_copy(minute);
+        let found: BTreeMap<Timestamp, &Minute> =
+            candles.minutes.iter().filter(sound).map(|it| (it.open_time, it)).collect();
+        let newest = found.keys().next_back().copied().unwrap_or(Timestamp::MIN);
+        let wanted: Vec<Timestamp> = self.archive.wanted(place).collect();
+        for open_time in wanted.into_iter().filter(|minute| minute.0 + MINUTE_US <= now.0) {
+            let minute = found.get(&open_time);
+            match Archive::settles(open_time, minute.is_some(), newest, now) {
+                Settled::Open => continue,
+                Settled::Empty => {}
+                Settled::Found => {
+                    let Some(minute) = minute else { continue };
+                    self.health.backfilled += 1;
+                    let (bar, origin) = (bar(place, minute), BackfillOrigin::Intraday);
+                    told.inputs.push(Input::Backfill(Backfill { bar, origin }));
+                }
+            }
+            self.archive.got(place, open_time);
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        instrument: Option<InstrumentId>,
+        why: &str,
+        now_us: i64,
+        told: &mut Told,
+    ) {
+        self.health.refused += 1;
+        self.notice(NoticeKind::Refused, instrument, why, now_us, told);
+    }
+
+    fn notice(
+        &self,
+        kind: NoticeKind,
+        instrument: Option<InstrumentId>,
+        detail: &str,
+        now_us: i64,
+        told: &mut Told,
+    ) {
+        let time = self.clock.now(now_us).max(self.watermark);
+        let words: Vec<&str> = detail.split_whitespace().collect();
+        let detail = words.join(" ").replace(char::is_control, " ");
+        let notice = Notice { time, kind, instrument, detail: detail.trim().to_owned() };
+        told.inputs.push(Input::Notice(Box::new(notice)));
+    }
+}
+
+fn id(place: usize) -> InstrumentId {
+    InstrumentId(u16::try_from(place).expect("a run has at most 65535 instruments"))
+}
+
+fn bar(place: usize, minute: &Minute) -> Bar {
+    let Minute { open_time, open, high, low, close, volume } = *minute;
+    Bar { instrument: id(place), open_time, open, high, low, close, volume }
+}

@@ -1,0 +1,1 @@
+//! Stories of good and bad feeds.
