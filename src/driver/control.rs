@@ -278,10 +278,11 @@ mod tests {
     #[test]
     fn many_ask_at_once_and_each_gets_a_number() {
         let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path();
         let mut numbers: Vec<u64> = std::thread::scope(|scope| {
             let kinds = Kind::ALL.map(|kind| {
                 scope.spawn(move || {
-                    (0..8).map(|_| ask(dir.path(), kind, "t", "").unwrap()).collect::<Vec<_>>()
+                    (0..8).map(|_| ask(folder, kind, "t", "").unwrap()).collect::<Vec<_>>()
                 })
             });
             kinds.into_iter().flat_map(|thread| thread.join().unwrap()).collect()

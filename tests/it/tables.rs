@@ -148,11 +148,18 @@ fn csv_files_are_made_from_the_journal_and_the_hash_is_that_of_the_rows() {
 fn a_program_without_duckdb_says_how_to_get_it() {
     let (desk, run) = lived();
     let error = desk.refuses(2, &format!("project {}", run.display()));
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"
+    error: this program was built without DuckDB
+       = it is a large C++ build, so it is left out where nobody asks for it
+      help: build with it: `cargo build --features duckdb`
+      help: `lockstep project RUN --csv DIR` needs no DuckDB
+    ");
 }
 
 #[cfg(feature = "duckdb")]
 mod with_duckdb {
+    use duckdb::Connection;
+
     use super::*;
 
     #[test]
@@ -171,13 +178,45 @@ mod with_duckdb {
     fn a_preflight_opens_what_is_good_and_refuses_what_is_not() {
         let (desk, run) = lived();
         desk.run(&format!("project {} --out a.duckdb", run.display())).expect(0);
-        desk.run("project --preflight a.duckdb").expect(0);
+        let name = run.file_name().unwrap().to_string_lossy().into_owned();
+        assert_eq!(desk.run("project --preflight a.duckdb").expect(0).trim(), name);
         desk.write("bad.duckdb", "this is no database");
-        let refused = desk.run("project --preflight bad.duckdb");
-        assert_ne!(refused.code, 0);
-        assert!(refused.stderr.contains("bad.duckdb"), "{}", refused.stderr);
-        let kept = desk.run(&format!("project {} --out bad.duckdb", run.display()));
-        assert_eq!(kept.code, 2, "a file that is no projection is not replaced");
-        assert_eq!(fs::read_to_string(desk.at("bad.duckdb")).unwrap(), "this is no database");
+        let refused = desk.refuses(74, "project --preflight bad.duckdb");
+        assert!(refused.contains("--> bad.duckdb"), "{refused}");
+        desk.refuses(2, "project --preflight none.duckdb");
+        let kept = desk.refuses(2, &format!("project {} --out bad.duckdb", run.display()));
+        assert!(kept.contains("it is no projection of a run, and is not replaced"), "{kept}");
+    }
+
+    #[test]
+    fn a_file_that_somebody_has_open_is_left_alone() {
+        let (desk, run) = lived();
+        let line = format!("project {} --out a.duckdb", run.display());
+        desk.run(&line).expect(0);
+        let mine = Connection::open(desk.at("a.duckdb")).unwrap();
+        let refused = desk.refuses(73, "project --preflight a.duckdb");
+        assert!(refused.starts_with("error: somebody else has the file open"), "{refused}");
+        desk.refuses(73, &line);
+        drop(mine);
+        desk.run(&line).expect(0);
+        // Another `project` that is under way has the new file open.
+        let other = Connection::open(desk.at("a.duckdb.new")).unwrap();
+        desk.refuses(73, &line);
+        drop(other);
+        desk.run(&line).expect(0);
+    }
+
+    #[test]
+    fn a_damaged_file_of_the_run_goes_into_quarantine_and_is_made_again() {
+        let (desk, run) = lived();
+        let line = format!("project {}", run.display());
+        let text = desk.run(&line).expect(0);
+        let file = PathBuf::from(fact(&text, "File"));
+        fs::write(desk.at("").join(&file), b"this is no database").unwrap();
+        let again = desk.run(&line);
+        assert!(again.stderr.contains("quarantine"), "{}", again.stderr);
+        assert_eq!(again.expect(0), text);
+        let name = format!("{}.1", file.file_name().unwrap().to_string_lossy());
+        assert_eq!(fs::read(run.join("quarantine").join(name)).unwrap(), b"this is no database");
     }
 }

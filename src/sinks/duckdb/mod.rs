@@ -36,6 +36,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::event::EventId;
 use crate::journal::JournalError;
 
+use super::Say;
 use super::tables::TableId;
 
 #[cfg(not(feature = "duckdb"))]
@@ -51,6 +52,10 @@ pub const SNAPSHOTS: &str = "snap";
 pub const CURRENT: &str = "CURRENT";
 /// Below a run's directory: where files go that cannot be used.
 pub const QUARANTINE: &str = "quarantine";
+
+/// What `project --preflight` exits with for a file that another process has open.
+#[cfg(feature = "duckdb")]
+const LOCKED: i32 = 73;
 
 /// The file of a run.
 pub fn file_of(run_dir: &Path, run_id: &str) -> PathBuf {
@@ -94,6 +99,18 @@ impl Options {
             snapshot_us: Some(60_000_000),
         }
     }
+}
+
+/// How a file is to be made from a journal.
+pub struct Wish<'a> {
+    /// Where to. `None`: where a live run has it.
+    pub out: Option<&'a Path>,
+    /// Whether a copy for readers is to be made too.
+    pub snapshot: bool,
+    /// As in [`Options`]: the program that opens what is there first.
+    pub program: Option<&'a Path>,
+    /// Tells people what was moved away.
+    pub say: &'a Say,
 }
 
 /// A file that was made from a journal.
