@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::event::{Derived, Event, EventId};
 use crate::journal::{End, Reader};
-use crate::sinks::csv::CsvFiles;
+use crate::sinks::csv::{CsvFiles, FOLDER};
 use crate::sinks::duckdb::{self, DuckError, Projected, Wish};
 use crate::sinks::tables::{Rows, TableId, Tables};
 use crate::sinks::{Say, Sink as _};
@@ -41,7 +41,7 @@ pub struct ProjectArgs {
 fn tables() -> String {
     let mut text = String::from("Tables:\n");
     for table in TableId::ALL {
-        let _ = writeln!(text, "  {:<13}{}", table.name(), table.about());
+        let _ = writeln!(text, "  {:<17}{}", table.name(), table.about());
     }
     text + "  projection_meta  which run, and the last event of the journal that is in the file\n\n\
             Times are the wall clock of India, UTC in columns that end in _utc; money is in rupees.\n\
@@ -109,10 +109,9 @@ fn csv(run: &Path, folder: &Path) -> Result<String, Failure> {
     let last = tables.last().unwrap_or(EventId::NONE);
     let mut text = said(&counts, last, &reader.digest().to_string(), is_sealed);
     text += &fact("Hash", &format!("rows {}", rows.hash().to_hex()));
-    for path in written {
-        text += &fact("CSV", &path.display().to_string());
-    }
-    Ok(text)
+    let files = grouped(written.len() as u64);
+    let place = folder.join(FOLDER);
+    Ok(text + &fact("CSV", &format!("{files} files in {}", place.display())))
 }
 
 fn of_file(made: &Projected) -> String {

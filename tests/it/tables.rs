@@ -158,7 +158,15 @@ fn a_program_without_duckdb_says_how_to_get_it() {
 
 #[cfg(feature = "duckdb")]
 mod with_duckdb {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::{Arc, Mutex};
+
     use duckdb::Connection;
+    use lockstep::domain::event::Derived;
+    use lockstep::sinks::duckdb::{self as tables, DuckTables, Options};
+    use lockstep::sinks::{Say, Sink as _};
+
+    use crate::desk::LOCKSTEP;
 
     use super::*;
 
@@ -178,8 +186,8 @@ mod with_duckdb {
     fn a_preflight_opens_what_is_good_and_refuses_what_is_not() {
         let (desk, run) = lived();
         desk.run(&format!("project {} --out a.duckdb", run.display())).expect(0);
-        let name = run.file_name().unwrap().to_string_lossy().into_owned();
-        assert_eq!(desk.run("project --preflight a.duckdb").expect(0).trim(), name);
+        let run_id = Reader::open(&run).unwrap().header().run_id.to_string();
+        assert_eq!(desk.run("project --preflight a.duckdb").expect(0).trim(), run_id);
         desk.write("bad.duckdb", "this is no database");
         let refused = desk.refuses(74, "project --preflight bad.duckdb");
         assert!(refused.contains("--> bad.duckdb"), "{refused}");
@@ -194,14 +202,24 @@ mod with_duckdb {
         let line = format!("project {} --out a.duckdb", run.display());
         desk.run(&line).expect(0);
         let mine = Connection::open(desk.at("a.duckdb")).unwrap();
-        let refused = desk.refuses(73, "project --preflight a.duckdb");
-        assert!(refused.starts_with("error: somebody else has the file open"), "{refused}");
-        desk.refuses(73, &line);
+        // Not `refuses`: it reads every file, and the system takes a lock away from a process that
+        // closes the file.
+        let refused = |line: &str| {
+            let ran = desk.run(line);
+            assert_eq!((ran.code, ran.stdout.as_str()), (73, ""), "{line}");
+            assert!(
+                ran.stderr.contains("error: somebody else has the file open"),
+                "{}",
+                ran.stderr
+            );
+        };
+        refused("project --preflight a.duckdb");
+        refused(&line);
         drop(mine);
         desk.run(&line).expect(0);
         // Another `project` that is under way has the new file open.
         let other = Connection::open(desk.at("a.duckdb.new")).unwrap();
-        desk.refuses(73, &line);
+        refused(&line);
         drop(other);
         desk.run(&line).expect(0);
     }
@@ -218,5 +236,58 @@ mod with_duckdb {
         assert_eq!(again.expect(0), text);
         let name = format!("{}.1", file.file_name().unwrap().to_string_lossy());
         assert_eq!(fs::read(run.join("quarantine").join(name)).unwrap(), b"this is no database");
+    }
+
+    /// Tells a sink the records of a run.
+    fn tell(sink: &mut DuckTables, records: &[Record]) {
+        for Record { id, cause, event, .. } in records.iter().cloned() {
+            match event {
+                Event::Input(input) => sink.input(id.seq, &input),
+                Event::Output(output) => sink.output(id, &Derived { cause, output }),
+            }
+        }
+    }
+
+    /// A run is taken up half way, with its file as it was, as garbage, and as one that kills the
+    /// process that opens it. Each time the rows are those of the journal in the end.
+    #[test]
+    fn a_live_run_has_its_file_opened_by_a_child_first_and_outlives_what_that_dies_of() {
+        let (desk, run) = lived();
+        let run_id = Reader::open(&run).unwrap().header().run_id.to_string();
+        let (file, records) = (tables::file_of(&run, &run_id), records(&run));
+        let hash = folded(&records).hash().to_hex().to_string();
+        let half = records[records.len() / 2].id.seq;
+        let until = records.iter().position(|record| record.id.seq == half).unwrap();
+        desk.write("dies", "#!/bin/sh\nkill -SEGV $$\n");
+        let dies = desk.at("dies");
+        fs::set_permissions(&dies, fs::Permissions::from_mode(0o755)).unwrap();
+        let start = |program: Option<PathBuf>| {
+            let now_us = Box::new(|| 0);
+            let said = Arc::new(Mutex::new(String::new()));
+            let listening = Arc::clone(&said);
+            let say: Say = Box::new(move |text| listening.lock().unwrap().push_str(text));
+            let options = Options::new(&run, &run_id, program, now_us);
+            (DuckTables::start(options, say).unwrap(), said)
+        };
+        let (mut sink, _) = start(None);
+        tell(&mut sink, &records[..until]);
+        assert!(sink.finish());
+        let cases = [
+            (PathBuf::from(LOCKSTEP), false, ""),
+            (PathBuf::from(LOCKSTEP), true, "not a valid DuckDB database file"),
+            (dies, false, "opening it ended the process that tried (signal: 11"),
+        ];
+        for (program, is_garbage, word) in cases {
+            if is_garbage {
+                fs::write(&file, b"this is no database").unwrap();
+            }
+            let (mut sink, said) = start(Some(program));
+            sink.resumed(half);
+            tell(&mut sink, &records);
+            assert!(sink.finish());
+            let said = said.lock().unwrap();
+            assert!(said.contains(word) && said.is_empty() == word.is_empty(), "{said}");
+            assert_eq!(tables::hash_of(&file).unwrap(), hash);
+        }
     }
 }

@@ -42,7 +42,11 @@ use super::tables::TableId;
 #[cfg(not(feature = "duckdb"))]
 pub use disabled::{DuckTables, preflight, project};
 #[cfg(feature = "duckdb")]
-pub use {place::preflight, rebuild::project, worker::DuckTables};
+pub use {
+    place::preflight,
+    rebuild::{hash_of, project},
+    worker::DuckTables,
+};
 
 /// Below a run's directory: where its file is.
 pub const PROJECTIONS: &str = "proj";
@@ -130,6 +134,17 @@ pub struct Projected {
     pub hash: String,
     /// Whether the journal ends in order there.
     pub is_sealed: bool,
+}
+
+#[cfg(feature = "duckdb")]
+impl DuckError {
+    /// The reason, where the place is known.
+    fn why(&self) -> String {
+        match self {
+            DuckError::Sql { why, .. } | DuckError::Foreign { why, .. } => why.clone(),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// Why there are no tables.

@@ -100,8 +100,15 @@ pub fn in_a_child(path: &Path, program: Option<&Path>) -> Result<(), DuckError> 
     if ended.status.code() == Some(LOCKED) {
         return Err(locked(path));
     }
-    let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let why = format!("it cannot be opened ({}): {}", ended.status, said.join(" "));
+    let reasons: String = said
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("= "))
+        .collect::<Vec<_>>()
+        .join("; ");
+    let why = match reasons.as_str() {
+        "" => format!("opening it ended the process that tried ({})", ended.status),
+        reasons => format!("it cannot be opened: {reasons}"),
+    };
     Err(DuckError::Foreign { path: path.into(), why })
 }
 
@@ -134,6 +141,19 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// Removes a file and its log, where they are.
+///
+/// # Errors
+/// When they cannot be removed.
+pub fn remove(path: &Path) -> Result<(), DuckError> {
+    for path in [path, &log_of(path)] {
+        if path.exists() {
+            fs::remove_file(path).map_err(io("removing", path))?;
+        }
+    }
+    Ok(())
 }
 
 /// What the system said, with what was being done to which file.

@@ -32,11 +32,11 @@ pub fn project(run: &Path, wish: &Wish<'_>) -> Result<Projected, DuckError> {
     if new.exists() {
         place::free(&new)?;
     }
-    remove(&new)?;
+    place::remove(&new)?;
     let made = make(&new, run, &mut reader, wish.snapshot.then_some(run_dir));
     let made = made.and_then(|made| give_name(&new, &path).map(|()| Projected { path, ..made }));
     if made.is_err() {
-        remove(&new)?;
+        place::remove(&new)?;
     }
     made
 }
@@ -72,6 +72,17 @@ fn give_name(new: &Path, path: &Path) -> Result<(), DuckError> {
     fs::rename(new, path).map_err(io("renaming", new))
 }
 
+/// The hash of the rows of a file, as [`Projected::hash`] has it.
+///
+/// # Errors
+/// When it cannot be opened or is no projection.
+pub fn hash_of(file: &Path) -> Result<String, DuckError> {
+    let (store, _) = Store::open_any(file)?;
+    let (_, hash) = store.hash()?;
+    store.close()?;
+    Ok(hash)
+}
+
 /// The run's directory, where its `log/` may have been given.
 fn run_dir(run: &Path) -> &Path {
     match run.file_name() {
@@ -92,19 +103,9 @@ fn look(path: &Path, run_dir: &Path, wish: &Wish<'_>) -> Result<(), DuckError> {
         }
         Err(error) => Err(DuckError::Foreign {
             path: path.into(),
-            why: format!("it is no projection of a run, and is not replaced ({error})"),
+            why: format!("it is no projection of a run, and is not replaced: {}", error.why()),
         }),
     }
-}
-
-/// Removes a file and its log, where they are.
-fn remove(path: &Path) -> Result<(), DuckError> {
-    for path in [path, &place::log_of(path)] {
-        if path.exists() {
-            fs::remove_file(path).map_err(io("removing", path))?;
-        }
-    }
-    Ok(())
 }
 
 /// Writes what the journal holds behind what the store has. Gives the last event and the digest
