@@ -10,8 +10,8 @@
 //! ```
 //!
 //! It gets its name once all of it is on the disk. The run takes requests in the order of their
-//! numbers, journals each, and then says [`done`], which moves the file to `control/done/`. If the
-//! run stops between these two, it hears the request once more when it is taken up: all kinds may be
+//! numbers, journals each, and then says [`done`], which moves the file to `done/`. If the run
+//! stops between these two, it hears the request once more when it is taken up: all kinds may be
 //! heard twice.
 
 use std::fs::{self, File};
@@ -277,18 +277,18 @@ mod tests {
 
     #[test]
     fn many_ask_at_once_and_each_gets_a_number() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path();
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
         let mut numbers: Vec<u64> = std::thread::scope(|scope| {
             let kinds = Kind::ALL.map(|kind| {
                 scope.spawn(move || {
-                    (0..8).map(|_| ask(folder, kind, "t", "").unwrap()).collect::<Vec<_>>()
+                    (0..8).map(|_| ask(dir, kind, "t", "").unwrap()).collect::<Vec<_>>()
                 })
             });
             kinds.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=40).collect::<Vec<u64>>());
-        assert_eq!(pending(dir.path()).unwrap().len(), 40);
+        assert_eq!(pending(dir).unwrap().len(), 40);
     }
 }
