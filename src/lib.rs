@@ -12,6 +12,7 @@
 //! - [`backtest`] the oracle: the same rules, whole columns at a time
 //! - [`golden`] judgement: compare, explain, accept
 //! - [`driver`] the only place where source, sequencer, journal, core and sinks meet
+//! - [`web`] pages and an interface over HTTP that show a run from its journal
 //! - [`cli`] words for people: one command per file
 #![forbid(unsafe_code)]
 
@@ -27,3 +28,4 @@ pub mod golden;
 pub mod journal;
 pub mod sinks;
 pub mod sources;
+pub mod web;

@@ -23,6 +23,7 @@ pub mod prepare;
 pub mod progress;
 pub mod project;
 pub mod replay;
+pub mod serve;
 pub mod terminal;
 pub mod verify;
 
@@ -52,6 +53,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Run live on paper: durable, taken up where it stopped
     Live(live::LiveArgs),
+    /// Show a run in the browser, finished or under way
+    Serve(serve::ServeArgs),
     /// Ask a live run to pause, resume, flatten, kill or release
     Control(control::ControlArgs),
     /// Play a case as an exchange that a live run can connect to
@@ -99,6 +102,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Replay(args) => replay::run(&args, &prepare::market()?),
         Command::Live(args) => live::run(&args, &prepare::market()?),
+        Command::Serve(args) => serve::run(&args),
         Command::Control(args) => control::run(&args),
         Command::Feed(args) => feed::run(&args, &prepare::market()?),
         Command::Data(args) => data::run(args, &prepare::market()?),

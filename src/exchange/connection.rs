@@ -122,7 +122,7 @@ impl From<axum::Error> for Over {
 
 impl Connection {
     pub(super) fn new(socket: WebSocket, shared: Arc<Shared>, number: u64) -> Connection {
-        let from = shared.untold();
+        let (from, shared_now) = (shared.untold(), shared.now());
         let tape = Tape::new(&shared.play, from);
         let tape = Faulty::new(tape, shared.faults, shared.seed, number);
         Connection {
@@ -132,7 +132,8 @@ impl Connection {
             tape,
             wanted: Wanted::new(),
             is_greeted: false,
-            last: from,
+            // Once all is told, nothing is untold, and the clock stands.
+            last: from.min(shared_now),
             unconfirmed: 0,
             untold: None,
             pings: 0,

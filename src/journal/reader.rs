@@ -8,6 +8,7 @@
 //! least as much as the mark said when it was opened, and what it says.
 
 mod ending;
+mod follow;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -104,6 +105,8 @@ pub struct Reader {
     folded: Buffer,
     end: Option<End>,
     failed: bool,
+    /// Whether the end was reached once, and more is waited for.
+    follows: bool,
     scratch: Buffer,
 }
 
@@ -149,6 +152,7 @@ impl Reader {
             folded: Buffer::default(),
             end: None,
             failed: false,
+            follows: false,
             scratch: Buffer::default(),
         };
         reader.check_contiguity(header.run_id)?;

@@ -2,6 +2,7 @@
 //! journal at any time, so it never holds the truth and never answers back.
 //!
 //! - [`archive`] a run's journal as Parquet files, and back
+//! - [`scanner`] what people watch, instrument by instrument
 //! - [`summary`] counts, trades and profit of a run
 //! - [`tables`] a run as rows: the fold
 //! - [`csv`] these rows as CSV files, one a day
@@ -10,6 +11,7 @@
 pub mod archive;
 pub mod csv;
 pub mod duckdb;
+pub mod scanner;
 pub mod summary;
 pub mod tables;
 

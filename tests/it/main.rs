@@ -25,6 +25,8 @@ mod readme;
 mod reference;
 mod reference_live;
 mod resume;
+mod scanner;
+mod serve;
 mod tables;
 mod tick_laws;
 mod tick_stories;

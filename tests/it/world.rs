@@ -111,6 +111,27 @@ impl World {
         records
     }
 
+    /// The same with the inputs in front of what came of them, from the run's description on.
+    pub fn journal(&mut self, story: &str) -> Vec<Record> {
+        let input = |seq, input| Record {
+            id: EventId::input(seq),
+            cause: 0,
+            received_ns: 0,
+            event: Event::Input(input),
+        };
+        let mut records = Vec::new();
+        if self.core.is_none() {
+            records.push(input(0, Input::RunStarted(Box::new(self.run.clone()))));
+        }
+        for line in story.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            for one in self.inputs(line) {
+                records.push(input(self.seq, one.clone()));
+                records.extend(self.step(one));
+            }
+        }
+        records
+    }
+
     fn step(&mut self, input: Input) -> Vec<Record> {
         let run = &self.run;
         let core = self.core.get_or_insert_with(|| Core::new(run));

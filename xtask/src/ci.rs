@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::process::{self, Done, Stop};
-use crate::{crash, determinism, golden, kill, sabotage, sample, tidy};
+use crate::{browser, crash, determinism, golden, kill, sabotage, sample, tidy};
 
 /// A step's name and what it does.
 type Step = (&'static str, fn() -> Done);
@@ -18,6 +18,7 @@ const STEPS: &[Step] = &[
     ("golden", golden::check),
     ("determinism", determinism::run),
     ("crash", || crash::run(&["--seeds", "20000"].map(Into::into))),
+    ("browser", browser::run),
     ("kill", || kill::run(25, 1)),
     ("sabotage", || sabotage::run(None, true, false)),
     ("replay", || process::run(process::program("make").arg("replay"))),

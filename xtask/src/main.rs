@@ -2,6 +2,7 @@
 //! Lockstep only through its command line, so it compiles in seconds.
 
 mod bench;
+mod browser;
 mod ci;
 mod codegen;
 mod crash;
@@ -80,6 +81,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Tell the scanner's stories in a real Chromium, if there is one.
+    Browser,
     /// Run the journal on a simulated disk that crashes, fails and decays.
     #[command(disable_help_flag = true)]
     Crash {
@@ -122,6 +125,7 @@ fn main() -> ExitCode {
         Command::Kill { kills, seed } => kill::run(kills, seed),
         Command::Determinism => determinism::run(),
         Command::Bench { args } => bench::run(&args),
+        Command::Browser => browser::run(),
         Command::Crash { args } => crash::run(&args),
         Command::Sabotage { only, ci, list } => sabotage::run(only.as_deref(), ci, list),
         Command::Tidy => tidy::run(),

@@ -7,8 +7,8 @@ use crate::domain::time::{Date, MINUTE_US, SECOND_US, Timestamp};
 
 /// How long after a minute the archive surely has it, if it ever will.
 const SETTLED_US: i64 = 180 * SECOND_US;
-/// How often an instrument's archive is asked, at most, before its minutes are given up.
-const ASKS_MAX: u32 = 20;
+/// How often an instrument's archive is asked in vain before its minutes are given up.
+const IN_VAIN_MAX: u32 = 20;
 
 /// What is wanted from the archive.
 #[derive(Clone, Debug)]
@@ -28,7 +28,8 @@ struct Ask {
     id: u64,
     at: Timestamp,
     is_open: bool,
-    count: u32,
+    /// Answers in a row that did not help, this one not counted.
+    in_vain: u32,
 }
 
 /// What an answer means for one wanted minute.
@@ -57,6 +58,9 @@ impl Archive {
     /// A minute is there.
     pub fn got(&mut self, lane: usize, minute: Timestamp) {
         self.wanted.remove(&(lane, minute));
+        if let Some(ask) = self.asks.get_mut(&lane) {
+            ask.in_vain = 0;
+        }
     }
 
     /// Whether anything of that day is wanted.
@@ -79,7 +83,7 @@ impl Archive {
     pub fn forget(&mut self, date: Date) -> usize {
         let before = self.wanted.len();
         self.wanted.retain(|(_, minute)| minute.date() > date);
-        self.asks.values_mut().for_each(|ask| ask.count = 0);
+        self.asks.values_mut().for_each(|ask| ask.in_vain = 0);
         before - self.wanted.len()
     }
 
@@ -92,14 +96,14 @@ impl Archive {
         lanes.dedup();
         for lane in lanes {
             let last = self.asks.get(&lane).copied();
-            let count = last.map_or(0, |ask| ask.count);
+            let in_vain = last.map_or(0, |ask| ask.in_vain);
             let waits = |ask: Ask| ask.is_open || now.0 < ask.at.0 + self.again_us;
-            if last.is_some_and(|ask| count > 0 && waits(ask)) || count >= ASKS_MAX {
+            if last.is_some_and(waits) || in_vain >= IN_VAIN_MAX {
                 continue;
             }
             let id = self.next_id;
             self.next_id += 1;
-            self.asks.insert(lane, Ask { id, at: now, is_open: true, count: count + 1 });
+            self.asks.insert(lane, Ask { id, at: now, is_open: true, in_vain: in_vain + 1 });
             due.push((lane, id));
         }
         due
@@ -132,9 +136,9 @@ impl Archive {
         let ripe = |(lane, minute): &(usize, Timestamp)| {
             let ripe = minute.plus_us(MINUTE_US + self.delay_us);
             match self.asks.get(lane) {
-                Some(ask) if ask.is_open || ask.count >= ASKS_MAX => None,
-                Some(ask) if ask.count > 0 => Some(ripe.max(ask.at.plus_us(self.again_us))),
-                _ => Some(ripe),
+                Some(ask) if ask.is_open || ask.in_vain >= IN_VAIN_MAX => None,
+                Some(ask) => Some(ripe.max(ask.at.plus_us(self.again_us))),
+                None => Some(ripe),
             }
         };
         self.wanted.iter().filter_map(ripe).min()

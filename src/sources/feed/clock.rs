@@ -65,6 +65,11 @@ impl MarketClock {
         }
     }
 
+    /// The market is over: it is `time` at least, at `at_us` of the steady clock.
+    pub fn finish(&mut self, time: Timestamp, at_us: i64) {
+        (self.time, self.at_us) = (self.now(at_us).max(time), at_us);
+    }
+
     /// A message says that it was built at `sent`; `trade` is the newest trade in it.
     pub fn hear(
         &mut self,

@@ -293,7 +293,21 @@ impl Feed {
             }
             // That was us, and was said then.
             Down::Told => {}
+            Down::Closed { code: Some(1000), .. } if self.settings.pace == Pace::ByFrames => {
+                self.played_out(now_us);
+            }
             _ => self.lost(&down.to_string(), now_us, told),
+        }
+    }
+
+    /// A market that is played has nothing more to say: its last day is over, even if the message
+    /// that says so was lost.
+    fn played_out(&mut self, now_us: i64) {
+        self.link.close(now_us);
+        self.fall_behind();
+        if let Some(end) = self.hours.end() {
+            let after_us = i64::from(self.settings.lateness_ms) * 1_000 + SECOND_US;
+            self.clock.finish(end.plus_us(after_us), now_us);
         }
     }
 
@@ -425,10 +439,9 @@ impl Feed {
         if was_missed {
             lane.mend();
         }
-        if tick.time < self.watermark {
-            if kind == FrameKind::Snapshot {
-                return;
-            }
+        // What a snapshot tells of closed minutes is no news of them; but it says how much was
+        // traded until then, which is no part of the minutes that follow.
+        if tick.time < self.watermark && kind != FrameKind::Snapshot {
             self.health.late += 1;
             self.archive.want(place, tick.time.floor_to(MINUTE_US));
         }

@@ -24,11 +24,12 @@ const ROOMS: &[Room] = &[
     room("backtest", &["domain", "sources::columns"]),
     room("golden", &["domain", "journal"]),
     room("driver", &["domain", "core", "journal", "sources", "sinks", "backtest", "golden"]),
+    room("web", &["domain", "journal", "sinks", "driver"]),
     room(
         "cli",
         &[
             "domain", "core", "journal", "sources", "sinks", "backtest", "golden", "driver",
-            "exchange",
+            "exchange", "web",
         ],
     ),
     room("lib", &[]),

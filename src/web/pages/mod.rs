@@ -1,0 +1,35 @@
+//! What people see. Every page is whole without JavaScript; scripts only keep it fresh.
+//!
+//! - [`html`] text that is safe, and the frame around every page
+//! - [`scanner`] the table
+//! - [`symbol`] one instrument: chart, conditions, bars, signals, trades
+//! - [`events`] the journal
+//! - [`runs`] runs and what became of them
+//! - [`replay`] the table as it was
+//! - [`health`] health and parity
+
+mod events;
+mod health;
+mod html;
+mod replay;
+mod runs;
+mod scanner;
+mod symbol;
+
+use axum::Router;
+use axum::routing::get;
+
+use super::app::App;
+
+/// The pages' addresses.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/scanner", get(scanner::page))
+        .route("/symbol/{key}", get(symbol::page))
+        .route("/events", get(events::page))
+        .route("/runs", get(runs::list))
+        .route("/runs/{id}", get(runs::one))
+        .route("/replay/{id}", get(replay::page))
+        .route("/health", get(health::health))
+        .route("/parity", get(health::parity))
+}

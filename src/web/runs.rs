@@ -1,0 +1,203 @@
+//! `GET /api/v1/runs`: the runs that lie beside this one, and what became of each.
+
+use std::path::PathBuf;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::domain::money::Cash;
+use crate::domain::time::Timestamp;
+use crate::journal::error::JournalError;
+use crate::journal::reader::{End, Reader};
+use crate::sinks::scanner::view::india;
+
+use super::api::{Refused, answer};
+use super::app::App;
+use super::facts::{Facts, TradeJson};
+
+/// Runs that are listed at most.
+const RUNS_MAX: usize = 500;
+/// Trades of a run that are listed at most, the newest.
+const TRADES_MAX: usize = 2_000;
+
+/// A run as it lies in its folder.
+#[derive(Clone, Debug, Serialize)]
+pub struct Listed {
+    /// The folder's name.
+    pub id: String,
+    /// The run's name.
+    pub run_id: String,
+    /// `live` where it was stamped by a clock, `replay` otherwise.
+    pub kind: &'static str,
+    /// When it was begun, India; none for a replay.
+    pub created: Option<String>,
+    /// Bytes of its journal.
+    pub bytes: u64,
+    /// Whether this server follows it.
+    pub is_this: bool,
+}
+
+/// The runs, by the names of their folders.
+pub fn list(app: &App) -> Vec<Listed> {
+    let own = std::fs::canonicalize(&app.options.run_dir).unwrap_or_default();
+    let mut dirs: Vec<PathBuf> = match own.parent().map(std::fs::read_dir) {
+        Some(Ok(entries)) => entries.flatten().map(|entry| entry.path()).collect(),
+        _ => vec![own.clone()],
+    };
+    dirs.retain(|dir| dir.join("log").is_dir());
+    dirs.sort();
+    dirs.truncate(RUNS_MAX);
+    let listed = dirs.iter().filter_map(|dir| {
+        let reader = Reader::open(dir).ok()?;
+        let header = reader.header();
+        let created = header.created_ns;
+        Some(Listed {
+            id: dir.file_name()?.to_str()?.to_owned(),
+            run_id: header.run_id.to_string(),
+            kind: if created == 0 { "replay" } else { "live" },
+            created: (created != 0).then(|| india(Timestamp(created / 1_000))),
+            bytes: reader.segments().iter().map(|segment| segment.bytes).sum(),
+            is_this: *dir == own,
+        })
+    });
+    listed.collect()
+}
+
+/// The folder of a run that is listed; nothing else can be named.
+pub fn folder(app: &App, id: &str) -> Option<PathBuf> {
+    list(app).into_iter().find(|run| run.id == id)?;
+    let own = std::fs::canonicalize(&app.options.run_dir).ok()?;
+    Some(own.parent()?.join(id))
+}
+
+/// What became of a run.
+#[derive(Serialize)]
+pub struct Summed {
+    /// The folder's name.
+    pub id: String,
+    /// The rules in short.
+    pub strategy: String,
+    /// How signals become fills.
+    pub execution: String,
+    /// Whether it came to its end.
+    pub is_sealed: bool,
+    /// Digest of all that was read.
+    pub digest: String,
+    /// Instruments: key and symbol.
+    pub instruments: Vec<(String, String)>,
+    /// Strategy bars, warm-up included.
+    pub bars: usize,
+    /// Signals.
+    pub signals: usize,
+    /// Of these, how many were declined.
+    pub declined: usize,
+    /// Round trips.
+    pub trades: usize,
+    /// Of these, how many earned more than their fees.
+    pub wins: usize,
+    /// Profit before fees, rupees.
+    pub gross: f64,
+    /// Fees, rupees.
+    pub fees: f64,
+    /// Profit after fees, rupees.
+    pub net: f64,
+    /// Equity at the end of each day: date, seconds for charts, rupees.
+    pub equity: Vec<(String, i64, f64)>,
+    /// Profit after fees by month: month, days, rupees.
+    pub months: Vec<(String, u64, f64)>,
+    /// The newest trades, newest first.
+    pub last_trades: Vec<TradeJson>,
+}
+
+impl Summed {
+    fn of(id: &str, facts: &Facts, is_sealed: bool, digest: String) -> Summed {
+        let run = facts.run.as_ref();
+        let total = |of: fn(&super::facts::Trade) -> Cash| {
+            facts.trades.iter().map(of).fold(Cash::ZERO, Cash::plus)
+        };
+        let (gross, fees) = (total(|trade| trade.gross), total(|trade| trade.fees));
+        let seconds = |day: &crate::domain::fact::SessionEnded| i64::from(day.date.0) * 86_400;
+        let last = facts.days.last().map(|day| day.date);
+        let symbols = run.iter().flat_map(|run| &run.instruments).map(|it| {
+            let day = last.unwrap_or_else(|| {
+                run.map_or_else(Default::default, |run| run.config.active_from.date())
+            });
+            (it.key.clone(), it.symbol_at(day).to_owned())
+        });
+        Summed {
+            id: id.to_owned(),
+            strategy: run.map_or_else(String::new, |run| {
+                let strategy = &run.config.strategy;
+                format!("{} {}m {}", strategy.id, strategy.bar_minutes, strategy.profile)
+            }),
+            execution: run.map_or_else(String::new, |run| {
+                format!("{}, fees {}", run.config.execution.profile, run.config.fees.name)
+            }),
+            is_sealed,
+            digest,
+            instruments: symbols.collect(),
+            bars: facts.bars.iter().map(Vec::len).sum(),
+            signals: facts.signals.len(),
+            declined: facts.signals.iter().filter(|fact| fact.declined.is_some()).count(),
+            trades: facts.trades.len(),
+            wins: facts.trades.iter().filter(|trade| trade.gross > trade.fees).count(),
+            gross: gross.rupees(),
+            fees: fees.rupees(),
+            net: gross.minus(fees).rupees(),
+            equity: facts
+                .days
+                .iter()
+                .map(|day| (day.date.to_string(), seconds(day), day.equity.rupees()))
+                .collect(),
+            months: facts
+                .months()
+                .into_iter()
+                .map(|(month, (days, net))| (month, days, net.rupees()))
+                .collect(),
+            last_trades: facts
+                .trades
+                .iter()
+                .rev()
+                .take(TRADES_MAX)
+                .map(|trade| facts.trade_json(trade))
+                .collect(),
+        }
+    }
+}
+
+/// Reads a run from its beginning to its end and sums it up.
+fn read(dir: &std::path::Path, id: &str) -> Result<Summed, JournalError> {
+    let mut reader = Reader::open(dir)?;
+    let mut facts = Facts::default();
+    while let Some(record) = reader.next_record()? {
+        facts.take(&record);
+    }
+    let is_sealed = matches!(reader.end(), Some(End::Sealed(_)));
+    Ok(Summed::of(id, &facts, is_sealed, reader.digest().to_string()))
+}
+
+/// What became of the run in that folder.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub async fn sum_up(app: &App, id: &str) -> Result<Summed, Refused> {
+    let (shared, id) = (app.clone(), id.to_owned());
+    app.heavily(move || {
+        let no_run = || Refused::absent(format!("there is no run '{id}'"));
+        let dir = folder(&shared, &id).ok_or_else(no_run)?;
+        read(&dir, &id).map_err(|error| Refused::broken(&error))
+    })
+    .await?
+}
+
+/// `GET /api/v1/runs`.
+pub async fn runs(State(app): State<App>) -> Response {
+    let shared = app.clone();
+    answer(app.heavily(move || list(&shared)).await)
+}
+
+/// `GET /api/v1/runs/{id}`.
+pub async fn run(State(app): State<App>, Path(id): Path<String>) -> Response {
+    answer(sum_up(&app, &id).await)
+}

@@ -1,0 +1,344 @@
+// The scanner's pages in a real Chromium: `node pages.mjs LOCKSTEP MODULES OUT`. Plain asserts; the
+// first that fails ends it. Screenshots of every page, dark and light, are left in OUT.
+import assert from 'node:assert/strict';
+import { spawn, execFileSync } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { createRequire } from 'node:module';
+import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const [LOCKSTEP, MODULES, OUT] = process.argv.slice(2);
+const require = createRequire(join(MODULES, 'from-here.js'));
+const { chromium } = require('playwright-core');
+const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const FLAGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
+const TATA = 'NSE_EQ|INE155A01022';
+const PATIENCE = 60_000;
+
+const desk = mkdtempSync(join(tmpdir(), 'lockstep-browser-'));
+mkdirSync(OUT, { recursive: true });
+const children = new Set();
+
+/** Starts Lockstep; it is ended with this script. */
+function start(args, stdout = 'pipe') {
+  const child = spawn(LOCKSTEP, args, { stdio: ['ignore', stdout, 'pipe'] });
+  child.said = '';
+  child.stderr.on('data', (text) => { child.said += text; });
+  children.add(child);
+  return child;
+}
+
+async function line(lines) {
+  const { value, done } = await lines.next();
+  if (done) throw new Error('the program ended before it said what was waited for');
+  return value;
+}
+
+/** Serves a run; gives where. */
+async function serve(run) {
+  const child = start(['serve', run, '--port', '0']);
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const url = await line(lines);
+  return { url: url.replace(/\/scanner$/, ''), stop: () => child.kill('SIGKILL') };
+}
+
+const stories = [];
+const story = (name, tell) => stories.push([name, tell]);
+const world = {};
+
+async function opened(options = {}) {
+  const context = await world.browser.newContext({ viewport: { width: 1360, height: 820 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  page.problems = [];
+  page.on('pageerror', (error) => page.problems.push(String(error)));
+  page.on('console', (message) => { if (message.type() === 'error') page.problems.push(message.text()); });
+  page.on('request', (request) => {
+    if (!/^(http:\/\/127\.0\.0\.1:|data:|blob:)/.test(request.url())) page.problems.push(`fetched ${request.url()}`);
+  });
+  return { page, context };
+}
+
+const text = (page, selector) => page.locator(selector).first().innerText();
+const until = (page, what, arg) => page.waitForFunction(what, arg, { timeout: PATIENCE });
+
+// --- a finished run ----------------------------------------------------------------------------
+
+story('the first paint is the whole table, under the band of a replay', async () => {
+  const { page, context } = await opened();
+  await page.goto(`${world.replay.url}/`);
+  assert.equal(await text(page, '.band'), 'REPLAY · history, no real orders');
+  const rows = await page.locator('#rows tr').count();
+  assert.equal(rows, 2);
+  assert.match(await text(page, '#rows'), /TATAMOTORS/);
+  assert.match(await text(page, '#clock'), /^2024-10-31 15:\d\d:00$/);
+  assert.equal(await text(page, '#status'), 'ENDED');
+  assert.equal(await page.locator('#controls').count(), 0, 'a finished run takes no requests');
+  await until(page, () => document.querySelector('#filter').hidden === false);
+  assert.equal(await page.locator('#stall').isVisible(), false);
+  assert.deepEqual(page.problems, []);
+  await context.close();
+});
+
+story('the filter and the keys choose rows, Enter opens a symbol, Esc comes back', async () => {
+  const { page, context } = await opened();
+  await page.goto(`${world.replay.url}/scanner`);
+  await until(page, () => document.querySelector('#filter').hidden === false);
+  await page.keyboard.press('/');
+  await page.keyboard.type('tata');
+  assert.equal(await page.locator('#rows tr:visible').count(), 1);
+  assert.equal(await text(page, '#shown'), '1 of 2');
+  await page.keyboard.press('Escape');
+  assert.equal(await page.locator('#rows tr:visible').count(), 2);
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  await page.keyboard.press('k');
+  await page.keyboard.press('j');
+  assert.match(await text(page, 'tr.picked'), /TATAMOTORS/);
+  await page.keyboard.press('?');
+  assert.equal(await page.locator('#help').evaluate((help) => help.open), true);
+  await page.keyboard.press('Escape');
+  const theme = () => page.locator('html').evaluate((html) => html.dataset.theme);
+  await page.keyboard.press('t');
+  const one = await theme();
+  await page.keyboard.press('t');
+  assert.deepEqual([one, await theme()].sort(), ['dark', 'light']);
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**/symbol/**');
+  await page.keyboard.press('Escape');
+  await page.waitForURL('**/scanner');
+  await context.close();
+});
+
+story('a symbol has candles with its signals and says why', async () => {
+  const { page, context } = await opened();
+  await page.goto(`${world.replay.url}/symbol/${encodeURIComponent(TATA)}`);
+  await until(page, () => Number(document.querySelector('#chart').dataset.marks) > 5);
+  assert.equal(await page.locator('#chart').getAttribute('data-error'), null);
+  assert.ok(Number(await page.locator('#chart').getAttribute('data-bars')) > 400);
+  assert.ok(await page.locator('#chart canvas').count() > 0);
+  assert.equal(await page.locator('#why tbody tr').count(), 14);
+  await page.locator('#signals-head + div a').first().click();
+  await page.waitForURL('**bar=**');
+  assert.match(await text(page, '#why-head'), /(BUY|SELL) (TREND|REVERSION)/);
+  assert.match(await text(page, '#why'), /Nearest flip/);
+  assert.deepEqual(page.problems, []);
+  await context.close();
+});
+
+story('without JavaScript the table, the events and the reasons are there', async () => {
+  const { page, context } = await opened({ javaScriptEnabled: false });
+  await page.goto(`${world.replay.url}/scanner`);
+  assert.equal(await page.locator('#rows tr').count(), 2);
+  assert.match(await text(page, 'noscript'), /Load it again/);
+  await page.locator('#rows a').first().click();
+  assert.equal(await page.locator('#why tbody tr').count(), 14);
+  await page.goto(`${world.replay.url}/events?kind=signal`);
+  assert.ok(await page.locator('tbody tr').count() > 5);
+  await context.close();
+});
+
+story('at 360 pixels nothing but tables scrolls sideways', async () => {
+  const { page, context } = await opened({ viewport: { width: 360, height: 740 } });
+  for (const path of ['/scanner', `/symbol/${encodeURIComponent(TATA)}`, '/events', '/runs', `/runs/${world.runId}`, `/replay/${world.runId}`, '/health', '/parity']) {
+    await page.goto(world.replay.url + path);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= 360, `${path} is ${wide} wide`);
+  }
+  await page.goto(`${world.replay.url}/scanner`);
+  await page.screenshot({ path: join(OUT, 'scanner-360.png') });
+  await context.close();
+});
+
+story('the core says in the background what was recorded, and the equity is drawn', async () => {
+  const { page, context } = await opened();
+  await page.goto(`${world.replay.url}/parity`);
+  assert.equal(await page.locator('#verdict').getAttribute('data-verdict'), 'same');
+  await page.goto(`${world.replay.url}/runs/${world.runId}`);
+  await until(page, () => Number(document.querySelector('#equity').dataset.drawn) > 15);
+  assert.deepEqual(page.problems, []);
+  await context.close();
+});
+
+story('a replay steps to the next signal and walks by itself', async () => {
+  const { page, context } = await opened();
+  await page.goto(`${world.replay.url}/replay/${world.runId}`);
+  const at = () => page.locator('#replay').getAttribute('data-position').then(Number);
+  assert.equal(await at(), 0);
+  await page.locator('a.step', { hasText: 'Next signal' }).click();
+  await until(page, () => /TRIGGERED/.test(document.querySelector('#rows').textContent));
+  const signal = await at();
+  await page.locator('#play').click();
+  await until(page, (signal) => Number(document.querySelector('#replay').dataset.position) > signal, signal);
+  await page.locator('#play').click();
+  assert.deepEqual(page.problems, []);
+  await context.close();
+});
+
+const PAGES = () => [
+  ['scanner', world.replay.url + '/scanner'],
+  ['symbol', `${world.replay.url}/symbol/${encodeURIComponent(TATA)}`],
+  ['events', `${world.replay.url}/events`],
+  ['runs', `${world.replay.url}/runs`],
+  ['run', `${world.replay.url}/runs/${world.runId}`],
+  ['replay', `${world.replay.url}/replay/${world.runId}?at=0&to=signal`],
+  ['parity', `${world.replay.url}/parity`],
+  ['health', `${world.replay.url}/health`],
+  ['paper', `${world.paper.url}/scanner`],
+];
+
+story('no page has a serious fault for those who see or point badly, dark or light', async () => {
+  for (const colorScheme of ['dark', 'light']) {
+    const { page, context } = await opened({ colorScheme });
+    for (const [name, url] of PAGES()) {
+      await page.goto(url);
+      if (name === 'symbol') await until(page, () => document.querySelector('#chart').dataset.marks);
+      if (name === 'paper') await until(page, () => document.querySelector('#controls').hidden === false);
+      await page.screenshot({ path: join(OUT, `${name}-${colorScheme}.png`), fullPage: name !== 'symbol' && name !== 'run' });
+      await page.evaluate(AXE);
+      const { violations } = await page.evaluate(() => window.axe.run());
+      const bad = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+      const told = bad.map((one) => `${name} ${colorScheme}: ${one.id}: ${one.nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`);
+      assert.deepEqual(told, []);
+    }
+    await context.close();
+  }
+});
+
+// --- a run that is being written ---------------------------------------------------------------
+
+/** Lets the live run go on until it says such a line; it waits at its stdout. */
+async function live(is) {
+  for (;;) {
+    const said = await line(world.tape);
+    if (is(said)) return said;
+  }
+}
+
+/** Lets it go on by more lines than wait between it and here. */
+async function more() {
+  for (let lines = 0; lines < 6_000; lines += 1) await line(world.tape);
+}
+
+story('a signal of a run under way appears without loading the page again', async () => {
+  const { page, context } = await opened();
+  await page.goto(`${world.paper.url}/scanner`);
+  assert.equal(await text(page, '.band'), 'PAPER · no real orders');
+  // The list is short and a run may be ahead of who listens to it: whatever was in it counts.
+  await page.evaluate(() => {
+    window.seen = new Set();
+    const note = (changes) => changes.forEach((change) => change.addedNodes.forEach((li) => window.seen.add(li.firstChild.textContent)));
+    new MutationObserver(note).observe(document.querySelector('#latest'), { childList: true });
+  });
+  await more();
+  const said = await live((said) => / signal /.test(said));
+  const id = said.split(/[<\s]/)[0];
+  await until(page, (id) => window.seen.has(id), id);
+  const order = await page.locator('#latest .num').evaluateAll((nodes) => nodes.map((node) => Number(node.textContent)));
+  assert.deepEqual(order, [...order].sort((a, b) => b - a), 'the newest is on top');
+  assert.equal(await page.locator('#stall').isVisible(), false);
+  assert.deepEqual(page.problems, []);
+  await context.close();
+});
+
+story('when the stream is dead the page asks every two seconds and says so', async () => {
+  const { page, context } = await opened();
+  await context.route('**/api/v1/stream', (route) => route.abort());
+  await page.goto(`${world.paper.url}/scanner`);
+  await until(page, () => /stream is dead/.test(document.querySelector('#stall').textContent));
+  assert.equal(await page.locator('#stall').isVisible(), true);
+  const before = await text(page, '#position');
+  await more();
+  await until(page, (before) => document.querySelector('#position').textContent !== before, before);
+  await context.unroute('**/api/v1/stream');
+  await until(page, () => document.querySelector('#stall').hidden);
+  await context.close();
+});
+
+story('the kill button asks the run, and a release has to be typed', async () => {
+  const { page, context } = await opened();
+  await page.goto(`${world.paper.url}/scanner`);
+  await page.locator('button[data-control="kill"]').click();
+  await until(page, () => /kill: asked, request 1/.test(document.querySelector('#asked').textContent));
+  const requests = () => readdirSync(join(world.paperRun, 'control')).filter((name) => name.endsWith('.json'));
+  assert.deepEqual(requests(), ['00000001-kill.json']);
+  await page.locator('#release button').click();
+  await until(page, () => /has to be confirmed/.test(document.querySelector('#asked').textContent));
+  assert.equal(requests().length, 1);
+  await page.locator('#release-word').fill('release');
+  await page.locator('#release button').click();
+  await until(page, () => /release: asked, request 2/.test(document.querySelector('#asked').textContent));
+  assert.deepEqual(requests(), ['00000001-kill.json', '00000002-release.json']);
+  await context.close();
+});
+
+story('a page elsewhere cannot press the button', async () => {
+  const { page, context } = await opened();
+  // The replay's server is another origin.
+  await page.goto(`${world.replay.url}/scanner`);
+  const before = readdirSync(join(world.paperRun, 'control')).length;
+  const status = await page.evaluate(async (url) => {
+    try {
+      const answer = await fetch(`${url}/api/v1/control/kill`, { method: 'POST', mode: 'no-cors', body: '{}' });
+      return answer.type;
+    } catch { return 'refused'; }
+  }, world.paper.url);
+  assert.ok(['opaque', 'refused'].includes(status), status);
+  assert.equal(readdirSync(join(world.paperRun, 'control')).length, before);
+  await context.close();
+});
+
+story('when the server is gone the page says that what it shows is old', async () => {
+  const { page, context } = await opened();
+  await page.goto(`${world.paper.url}/scanner`);
+  await until(page, () => document.querySelector('#filter').hidden === false);
+  world.paper.stop();
+  await until(page, () => /does not answer/.test(document.querySelector('#stall').textContent));
+  await page.screenshot({ path: join(OUT, 'stalled.png') });
+  await context.close();
+});
+
+// --- all of it ---------------------------------------------------------------------------------
+
+async function prepare() {
+  const journal = join(desk, 'runs');
+  // What the golden says of a part of the case does not matter here.
+  const args = ['replay', '--from', '2024-10-01', '--to', '2024-10-31', '--journal', journal];
+  execFileSync(LOCKSTEP, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  world.runId = readdirSync(journal)[0];
+  world.replay = await serve(join(journal, world.runId));
+
+  const paper = join(desk, 'paper');
+  const run = start(['live', '--feed', 'sim:sample', '--journal', paper, '--format', 'tape']);
+  world.tape = createInterface(run.stdout)[Symbol.asyncIterator]();
+  await live((said) => / fill /.test(said));
+  world.paperRun = join(paper, readdirSync(paper)[0]);
+  world.paper = await serve(world.paperRun);
+  world.profile = mkdtempSync(join(tmpdir(), 'lockstep-chromium-'));
+  world.browser = await chromium.launch({ executablePath: '/usr/bin/chromium', headless: true, args: FLAGS });
+}
+
+let failed = false;
+try {
+  await prepare();
+  for (const [name, tell] of stories) {
+    const begun = performance.now();
+    try {
+      await tell();
+      console.log(`ok   ${name} (${Math.round(performance.now() - begun)} ms)`);
+    } catch (error) {
+      failed = true;
+      console.log(`FAIL ${name}\n${error.stack}`);
+    }
+  }
+  console.log(`browser: ${stories.length} stories ${failed ? 'told, not all as they should be' : 'told'}`);
+} finally {
+  await world.browser?.close();
+  for (const child of children) child.kill('SIGKILL');
+  for (const dir of [desk, world.profile]) if (dir && existsSync(dir)) rmSync(dir, { recursive: true, force: true });
+}
+process.exit(failed ? 1 : 0);
