@@ -1,15 +1,18 @@
 //! Tables of real runs: whatever the core says is a row, cut anywhere; and `lockstep project` as a
 //! user has it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use lockstep::domain::event::{Event, Output, Record};
+use lockstep::domain::event::{Event, Input, Output, Record};
+use lockstep::domain::fact::{Bar, Bar15m};
 use lockstep::journal::Reader;
 use lockstep::sinks::tables::{Cell, Rows, TableId, Tables};
 use proptest::prelude::*;
 
 use crate::desk::{Desk, TATA};
+use crate::world::World;
 
 /// Two sessions of the sample after one that warms up.
 const CASE: &str = "data = \"../sample/data\"\nfrom = \"2024-10-03\"\nto = \"2024-10-08\"\n\
@@ -18,9 +21,14 @@ const CASE: &str = "data = \"../sample/data\"\nfrom = \"2024-10-03\"\nto = \"202
 
 /// A desk with a run on it, and where that is.
 fn lived() -> (Desk, PathBuf) {
+    lived_with("")
+}
+
+/// The same over a line with faults.
+fn lived_with(faults: &str) -> (Desk, PathBuf) {
     let desk = Desk::new();
     desk.write("replays/short/case.toml", CASE);
-    desk.run("live --feed sim:short").expect(0);
+    desk.run(&format!("live --feed sim:short {faults}")).expect(0);
     let run = fs::read_dir(desk.at("runs")).unwrap().next().unwrap().unwrap().path();
     (desk, run)
 }
@@ -80,6 +88,79 @@ fn every_event_of_a_run_is_in_its_table_and_profits_add_up() {
     });
     let (net, earned) = (sum(column(&rows, TableId::Trades, "net")), days.sum::<f64>());
     assert!((net - earned).abs() < 1e-6, "{net} {earned}");
+}
+
+/// Over a line that loses a lot minutes come from the archive.
+#[test]
+fn candles_are_what_was_told_last_of_a_bar() {
+    let (_desk, run) = lived_with("--faults drop=0.02 --seed 7");
+    let sources = told_last_is_the_row(&records(&run));
+    for source in ["tick", "backfill-store", "backfill-intraday", "minutes"] {
+        assert!(sources.contains(&Cell::text(source)), "{source}");
+    }
+}
+
+#[test]
+fn a_bar_that_is_told_again_takes_the_place_of_the_first() {
+    let story = "
+        09:16:40 A @105 v500
+        w 09:30
+        backfill 09:15 A 100 101 98 100 x20
+        backfill 09:16 A 100 107 99 105 x480
+        backfill 09:16 A 100 107 99 105 x480
+        w 09:31
+        w 15:30
+        backfill 09:17 A 100 107 99 105 x480";
+    let sources = told_last_is_the_row(&World::new().journal(story));
+    let wanted = ["backfill-intraday", "revised"];
+    assert_eq!(sources, wanted.iter().map(Cell::text).collect());
+}
+
+/// The oracle: it reads the journal with none of the fold's state. Gives the sources of all candles.
+fn told_last_is_the_row(records: &[Record]) -> BTreeSet<Cell> {
+    let rows = folded(records);
+    let refused: BTreeSet<u64> = records.iter().filter_map(of_refused_input).collect();
+    let (mut told, mut keys) = (BTreeMap::new(), Vec::new());
+    for record in records {
+        let (bar, width, source) = match &record.event {
+            Event::Input(Input::RunStarted(run)) => {
+                keys = run.instruments.iter().map(|it| Cell::text(&it.key)).collect();
+                continue;
+            }
+            Event::Input(Input::Backfill(archive)) if !refused.contains(&record.id.seq) => {
+                (archive.bar, "1m", format!("backfill-{}", archive.origin.word()))
+            }
+            Event::Output(Output::Bar1m(bar)) => (*bar, "1m", "tick".into()),
+            Event::Output(Output::Bar15m(bar)) => (outline(bar), "15m", "minutes".into()),
+            Event::Output(Output::BarRevised(bar)) => (outline(bar), "15m", "revised".into()),
+            _ => continue,
+        };
+        let symbol = keys[bar.instrument.index()].clone();
+        let key = (symbol, Cell::text(width), Cell::ist(bar.open_time));
+        let prices = [bar.open, bar.high, bar.low, bar.close].map(Cell::price);
+        told.insert(key, (prices, Cell::Int(bar.volume.0), Cell::text(source)));
+    }
+    assert_eq!(rows.of(TableId::Candles).len(), told.len());
+    for row in rows.of(TableId::Candles) {
+        let key = (row[0].clone(), row[1].clone(), row[2].clone());
+        let (prices, volume, source) = &told[&key];
+        assert_eq!((&row[3..7], &row[7], &row[9]), (&prices[..], volume, source), "{key:?}");
+    }
+    told.into_values().map(|(.., source)| source).collect()
+}
+
+/// The input that a record refuses, if it does.
+fn of_refused_input(record: &Record) -> Option<u64> {
+    match &record.event {
+        Event::Output(Output::Rejection(no)) if no.reason.is_of_input() => Some(record.id.seq),
+        _ => None,
+    }
+}
+
+/// A strategy bar as if it were a minute.
+fn outline(bar: &Bar15m) -> Bar {
+    let Bar15m { instrument, open_time, open, high, low, close, volume, .. } = *bar;
+    Bar { instrument, open_time, open, high, low, close, volume }
 }
 
 proptest! {
