@@ -44,7 +44,7 @@ fn tables() -> String {
         let _ = writeln!(text, "  {:<17}{}", table.name(), table.about());
     }
     text + "  projection_meta  which run, and the last event of the journal that is in the file\n\n\
-            Times are the wall clock of India, UTC in columns that end in _utc; money is in rupees.\n\
+            Times are the wall clock of India, UTC in columns that end in _utc; money is rupees.\n\
             SELECT column_name, comment FROM duckdb_columns() says what each column means.\n\
             The CSV files hold signals and trades, one file for each day, below data/live_tests/."
 }

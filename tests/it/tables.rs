@@ -116,7 +116,8 @@ fn a_bar_that_is_told_again_takes_the_place_of_the_first() {
     assert_eq!(sources, wanted.iter().map(Cell::text).collect());
 }
 
-/// The oracle: it reads the journal with none of the fold's state. Gives the sources of all candles.
+/// The oracle: it reads the journal with none of the fold's state. Gives the sources of all
+/// candles.
 fn told_last_is_the_row(records: &[Record]) -> BTreeSet<Cell> {
     let rows = folded(records);
     let refused: BTreeSet<u64> = records.iter().filter_map(of_refused_input).collect();

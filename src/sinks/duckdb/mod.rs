@@ -72,8 +72,8 @@ pub struct Options {
     pub run_dir: PathBuf,
     /// The run.
     pub run_id: String,
-    /// The program that opens an existing file first, as `PROGRAM project --preflight FILE`, since a
-    /// damaged one can end the process that opens it. `None`: it is opened right away.
+    /// The program that opens an existing file first, as `PROGRAM project --preflight FILE`, since
+    /// a damaged one can end the process that opens it. `None`: it is opened right away.
     pub program: Option<PathBuf>,
     /// A clock that never goes back, in microseconds.
     pub now_us: Box<dyn Fn() -> i64 + Send>,

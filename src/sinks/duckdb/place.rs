@@ -1,8 +1,8 @@
 //! Which file a run writes to: the one that is there, if it can be used, and otherwise a new one in
 //! its place. What cannot be used is never thrown away: it goes into quarantine.
 //!
-//! A damaged log of DuckDB can end the process that opens it. So a file that is there is opened by a
-//! process of its own first, which takes the log in and closes the file again.
+//! A damaged log of DuckDB can end the process that opens it. So a file that is there is opened by
+//! a process of its own first, which takes the log in and closes the file again.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};

@@ -228,8 +228,8 @@ fn a_queue_that_is_full_holds_nobody_up_and_the_journal_fills_the_gap() {
 }
 
 /// A thread that hangs, as one does whose disk has stopped answering, is never waited for: the run
-/// tells everything, journals it and seals the journal before the thread takes its first step. Would
-/// the sink wait for room in its queue, this test would not end.
+/// tells everything, journals it and seals the journal before the thread takes its first step.
+/// Would the sink wait for room in its queue, this test would not end.
 #[test]
 fn a_thread_that_hangs_costs_the_run_nothing_and_the_rows_come_later() {
     let dir = tempfile::tempdir().unwrap();
@@ -266,7 +266,8 @@ fn a_thread_that_hangs_costs_the_run_nothing_and_the_rows_come_later() {
     assert_eq!(store.hash().unwrap().1, folded(&story).0.hash().to_hex().to_string());
 }
 
-/// A batch of the journal may be open still when steps were left out. They are read when it is there.
+/// A batch of the journal may be open still when steps were left out. They are read when it is
+/// there.
 #[test]
 fn steps_that_were_left_out_may_come_into_the_journal_later() {
     let dir = tempfile::tempdir().unwrap();

@@ -2,10 +2,10 @@
 //! with the same key takes the place of the one before.
 //!
 //! Prices and money are doubles in rupees. Every price of one fill or bar is a multiple of 1/10,000
-//! rupee and so is every amount, and the double is the nearest one, so `round(x, 4)` gives the exact
-//! decimal back. Averages of several fills need not be such multiples; theirs is the nearest double.
-//! Times are TIMESTAMP without a zone and show the wall clock of India, as the Python system's
-//! tables do; columns that end in `_utc` show UTC.
+//! rupee and so is every amount, and the double is the nearest one, so `round(x, 4)` gives the
+//! exact decimal back. Averages of several fills need not be such multiples; theirs is the nearest
+//! double. Times are TIMESTAMP without a zone and show the wall clock of India, as the Python
+//! system's tables do; columns that end in `_utc` show UTC.
 
 /// Changes when a table or column does, so that no file is taken for another.
 pub const SCHEMA_VERSION: i64 = 1;
