@@ -1,15 +1,16 @@
 //! `lockstep project RUN`: the tables of a run, made from its journal. The journal is only read, so
 //! a run that is under way can be projected like one that is over.
 
+use std::env;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::domain::event::{Derived, Event, EventId};
 use crate::journal::{End, Reader};
-use crate::sinks::Sink;
-use crate::sinks::csv::CsvFiles;
-use crate::sinks::duckdb::{self, DuckError, Projected};
+use crate::sinks::csv::{CsvFiles, FOLDER};
+use crate::sinks::duckdb::{self, DuckError, Projected, Wish};
 use crate::sinks::tables::{Rows, TableId, Tables};
+use crate::sinks::{Say, Sink as _};
 
 use super::exit::Exit;
 use super::failure::Failure;
@@ -17,6 +18,7 @@ use super::terminal::{self, fact, grouped};
 
 /// Which run, and where to.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = tables())]
 pub struct ProjectArgs {
     /// The run's directory, or its log/
     #[arg(required_unless_present = "preflight")]
@@ -35,6 +37,18 @@ pub struct ProjectArgs {
     preflight: Option<PathBuf>,
 }
 
+/// What is in the file, for the help.
+fn tables() -> String {
+    let mut text = String::from("Tables:\n");
+    for table in TableId::ALL {
+        let _ = writeln!(text, "  {:<17}{}", table.name(), table.about());
+    }
+    text + "  projection_meta  which run, and the last event of the journal that is in the file\n\n\
+            Times are the wall clock of India, UTC in columns that end in _utc; money is rupees.\n\
+            SELECT column_name, comment FROM duckdb_columns() says what each column means.\n\
+            The CSV files hold signals and trades, one file for each day, below data/live_tests/."
+}
+
 /// Runs `lockstep project`.
 ///
 /// # Errors
@@ -51,7 +65,15 @@ pub fn run(args: &ProjectArgs) -> Result<Exit, Failure> {
         terminal::print(&csv(run, folder)?)?;
     }
     if args.csv.is_none() || args.out.is_some() || args.snapshot {
-        let made = duckdb::project(run, args.out.as_deref(), args.snapshot)?;
+        let program = env::current_exe().ok();
+        let say: Say = Box::new(|text: &str| terminal::say(format!("note: {text}")));
+        let wish = Wish {
+            out: args.out.as_deref(),
+            snapshot: args.snapshot,
+            program: program.as_deref(),
+            say: &say,
+        };
+        let made = duckdb::project(run, &wish)?;
         terminal::print(&of_file(&made))?;
     }
     Ok(Exit::Same)
@@ -87,10 +109,9 @@ fn csv(run: &Path, folder: &Path) -> Result<String, Failure> {
     let last = tables.last().unwrap_or(EventId::NONE);
     let mut text = said(&counts, last, &reader.digest().to_string(), is_sealed);
     text += &fact("Hash", &format!("rows {}", rows.hash().to_hex()));
-    for path in written {
-        text += &fact("CSV", &path.display().to_string());
-    }
-    Ok(text)
+    let files = grouped(written.len() as u64);
+    let place = folder.join(FOLDER);
+    Ok(text + &fact("CSV", &format!("{files} files in {}", place.display())))
 }
 
 fn of_file(made: &Projected) -> String {
@@ -122,9 +143,10 @@ impl From<DuckError> for Failure {
                 .hint("build with it: `cargo build --features duckdb`")
                 .hint("`lockstep project RUN --csv DIR` needs no DuckDB"),
             DuckError::Sql { doing, path, why } => {
-                Failure::new(Exit::Io, "failed to write the tables")
+                Failure::new(Exit::Io, "DuckDB cannot use the file")
                     .at(path.display())
                     .because(format!("{doing}: {why}"))
+                    .hint("`lockstep project RUN` makes the tables again from the journal")
             }
             DuckError::Locked { path, why } => {
                 Failure::new(Exit::Locked, "somebody else has the file open")

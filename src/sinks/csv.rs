@@ -2,11 +2,12 @@
 //! `data/live_tests/pixityAI_signals_{date}.csv` and `pixityAI_trades_{date}.csv` below a directory
 //! that is handed in.
 //!
-//! The columns are those of the tables `signals` and `trades` (see [`TableId::columns`]), and behind
-//! them `run_id`. A signal is written once its step is over, with what was decided in it: TAKEN (an
-//! entry order was made) or DECLINED; an order that is withdrawn later simply has no trade. It is in
-//! the file of the day on which it became known. A trade is written when it is over, into the file
-//! of that day. Rows are appended as events are published, and none is changed afterwards.
+//! The columns are those of the tables `signals` and `trades` (see [`TableId::columns`]), and
+//! behind them `run_id`. A signal is written once its step is over, with what was decided in it:
+//! TAKEN (an entry order was made) or DECLINED; an order that is withdrawn later simply has no
+//! trade. It is in the file of the day on which it became known. A trade is written when it is
+//! over, into the file of that day. Rows are appended as events are published, and none is changed
+//! afterwards.
 //!
 //! Several runs may share a file. Whenever a process touches a file for the first time it writes it
 //! anew: the rows of other runs as they are, then those that the journal has of its own run, under

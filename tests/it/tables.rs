@@ -1,15 +1,18 @@
 //! Tables of real runs: whatever the core says is a row, cut anywhere; and `lockstep project` as a
 //! user has it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use lockstep::domain::event::{Event, Output, Record};
+use lockstep::domain::event::{Event, Input, Output, Record};
+use lockstep::domain::fact::{Bar, Bar15m};
 use lockstep::journal::Reader;
 use lockstep::sinks::tables::{Cell, Rows, TableId, Tables};
 use proptest::prelude::*;
 
 use crate::desk::{Desk, TATA};
+use crate::world::World;
 
 /// Two sessions of the sample after one that warms up.
 const CASE: &str = "data = \"../sample/data\"\nfrom = \"2024-10-03\"\nto = \"2024-10-08\"\n\
@@ -18,9 +21,14 @@ const CASE: &str = "data = \"../sample/data\"\nfrom = \"2024-10-03\"\nto = \"202
 
 /// A desk with a run on it, and where that is.
 fn lived() -> (Desk, PathBuf) {
+    lived_with("")
+}
+
+/// The same over a line with faults.
+fn lived_with(faults: &str) -> (Desk, PathBuf) {
     let desk = Desk::new();
     desk.write("replays/short/case.toml", CASE);
-    desk.run("live --feed sim:short").expect(0);
+    desk.run(&format!("live --feed sim:short {faults}")).expect(0);
     let run = fs::read_dir(desk.at("runs")).unwrap().next().unwrap().unwrap().path();
     (desk, run)
 }
@@ -80,6 +88,80 @@ fn every_event_of_a_run_is_in_its_table_and_profits_add_up() {
     });
     let (net, earned) = (sum(column(&rows, TableId::Trades, "net")), days.sum::<f64>());
     assert!((net - earned).abs() < 1e-6, "{net} {earned}");
+}
+
+/// Over a line that loses a lot minutes come from the archive.
+#[test]
+fn candles_are_what_was_told_last_of_a_bar() {
+    let (_desk, run) = lived_with("--faults drop=0.02 --seed 7");
+    let sources = told_last_is_the_row(&records(&run));
+    for source in ["tick", "backfill-store", "backfill-intraday", "minutes"] {
+        assert!(sources.contains(&Cell::text(source)), "{source}");
+    }
+}
+
+#[test]
+fn a_bar_that_is_told_again_takes_the_place_of_the_first() {
+    let story = "
+        09:16:40 A @105 v500
+        w 09:30
+        backfill 09:15 A 100 101 98 100 x20
+        backfill 09:16 A 100 107 99 105 x480
+        backfill 09:16 A 100 107 99 105 x480
+        w 09:31
+        w 15:30
+        backfill 09:17 A 100 107 99 105 x480";
+    let sources = told_last_is_the_row(&World::new().journal(story));
+    let wanted = ["backfill-intraday", "revised"];
+    assert_eq!(sources, wanted.iter().map(Cell::text).collect());
+}
+
+/// The oracle: it reads the journal with none of the fold's state. Gives the sources of all
+/// candles.
+fn told_last_is_the_row(records: &[Record]) -> BTreeSet<Cell> {
+    let rows = folded(records);
+    let refused: BTreeSet<u64> = records.iter().filter_map(of_refused_input).collect();
+    let (mut told, mut keys) = (BTreeMap::new(), Vec::new());
+    for record in records {
+        let (bar, width, source) = match &record.event {
+            Event::Input(Input::RunStarted(run)) => {
+                keys = run.instruments.iter().map(|it| Cell::text(&it.key)).collect();
+                continue;
+            }
+            Event::Input(Input::Backfill(archive)) if !refused.contains(&record.id.seq) => {
+                (archive.bar, "1m", format!("backfill-{}", archive.origin.word()))
+            }
+            Event::Output(Output::Bar1m(bar)) => (*bar, "1m", "tick".into()),
+            Event::Output(Output::Bar15m(bar)) => (outline(bar), "15m", "minutes".into()),
+            Event::Output(Output::BarRevised(bar)) => (outline(bar), "15m", "revised".into()),
+            _ => continue,
+        };
+        let symbol = keys[bar.instrument.index()].clone();
+        let key = (symbol, Cell::text(width), Cell::ist(bar.open_time));
+        let prices = [bar.open, bar.high, bar.low, bar.close].map(Cell::price);
+        told.insert(key, (prices, Cell::Int(bar.volume.0), Cell::text(source)));
+    }
+    assert_eq!(rows.of(TableId::Candles).len(), told.len());
+    for row in rows.of(TableId::Candles) {
+        let key = (row[0].clone(), row[1].clone(), row[2].clone());
+        let (prices, volume, source) = &told[&key];
+        assert_eq!((&row[3..7], &row[7], &row[9]), (&prices[..], volume, source), "{key:?}");
+    }
+    told.into_values().map(|(.., source)| source).collect()
+}
+
+/// The input that a record refuses, if it does.
+fn of_refused_input(record: &Record) -> Option<u64> {
+    match &record.event {
+        Event::Output(Output::Rejection(no)) if no.reason.is_of_input() => Some(record.id.seq),
+        _ => None,
+    }
+}
+
+/// A strategy bar as if it were a minute.
+fn outline(bar: &Bar15m) -> Bar {
+    let Bar15m { instrument, open_time, open, high, low, close, volume, .. } = *bar;
+    Bar { instrument, open_time, open, high, low, close, volume }
 }
 
 proptest! {
@@ -148,11 +230,26 @@ fn csv_files_are_made_from_the_journal_and_the_hash_is_that_of_the_rows() {
 fn a_program_without_duckdb_says_how_to_get_it() {
     let (desk, run) = lived();
     let error = desk.refuses(2, &format!("project {}", run.display()));
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"
+    error: this program was built without DuckDB
+       = it is a large C++ build, so it is left out where nobody asks for it
+      help: build with it: `cargo build --features duckdb`
+      help: `lockstep project RUN --csv DIR` needs no DuckDB
+    ");
 }
 
 #[cfg(feature = "duckdb")]
 mod with_duckdb {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::{Arc, Mutex};
+
+    use duckdb::Connection;
+    use lockstep::domain::event::Derived;
+    use lockstep::sinks::duckdb::{self as tables, DuckTables, Options};
+    use lockstep::sinks::{Say, Sink as _};
+
+    use crate::desk::LOCKSTEP;
+
     use super::*;
 
     #[test]
@@ -171,13 +268,108 @@ mod with_duckdb {
     fn a_preflight_opens_what_is_good_and_refuses_what_is_not() {
         let (desk, run) = lived();
         desk.run(&format!("project {} --out a.duckdb", run.display())).expect(0);
-        desk.run("project --preflight a.duckdb").expect(0);
+        let run_id = Reader::open(&run).unwrap().header().run_id.to_string();
+        assert_eq!(desk.run("project --preflight a.duckdb").expect(0).trim(), run_id);
         desk.write("bad.duckdb", "this is no database");
-        let refused = desk.run("project --preflight bad.duckdb");
-        assert_ne!(refused.code, 0);
-        assert!(refused.stderr.contains("bad.duckdb"), "{}", refused.stderr);
-        let kept = desk.run(&format!("project {} --out bad.duckdb", run.display()));
-        assert_eq!(kept.code, 2, "a file that is no projection is not replaced");
-        assert_eq!(fs::read_to_string(desk.at("bad.duckdb")).unwrap(), "this is no database");
+        let refused = desk.refuses(74, "project --preflight bad.duckdb");
+        assert!(refused.contains("--> bad.duckdb"), "{refused}");
+        desk.refuses(2, "project --preflight none.duckdb");
+        let kept = desk.refuses(2, &format!("project {} --out bad.duckdb", run.display()));
+        assert!(kept.contains("it is no projection of a run, and is not replaced"), "{kept}");
+    }
+
+    #[test]
+    fn a_file_that_somebody_has_open_is_left_alone() {
+        let (desk, run) = lived();
+        let line = format!("project {} --out a.duckdb", run.display());
+        desk.run(&line).expect(0);
+        let mine = Connection::open(desk.at("a.duckdb")).unwrap();
+        // Not `refuses`: it reads every file, and the system takes a lock away from a process that
+        // closes the file.
+        let refused = |line: &str| {
+            let ran = desk.run(line);
+            assert_eq!((ran.code, ran.stdout.as_str()), (73, ""), "{line}");
+            assert!(
+                ran.stderr.contains("error: somebody else has the file open"),
+                "{}",
+                ran.stderr
+            );
+        };
+        refused("project --preflight a.duckdb");
+        refused(&line);
+        drop(mine);
+        desk.run(&line).expect(0);
+        // Another `project` that is under way has the new file open.
+        let other = Connection::open(desk.at("a.duckdb.new")).unwrap();
+        refused(&line);
+        drop(other);
+        desk.run(&line).expect(0);
+    }
+
+    #[test]
+    fn a_damaged_file_of_the_run_goes_into_quarantine_and_is_made_again() {
+        let (desk, run) = lived();
+        let line = format!("project {}", run.display());
+        let text = desk.run(&line).expect(0);
+        let file = PathBuf::from(fact(&text, "File"));
+        fs::write(desk.at("").join(&file), b"this is no database").unwrap();
+        let again = desk.run(&line);
+        assert!(again.stderr.contains("quarantine"), "{}", again.stderr);
+        assert_eq!(again.expect(0), text);
+        let name = format!("{}.1", file.file_name().unwrap().to_string_lossy());
+        assert_eq!(fs::read(run.join("quarantine").join(name)).unwrap(), b"this is no database");
+    }
+
+    /// Tells a sink the records of a run.
+    fn tell(sink: &mut DuckTables, records: &[Record]) {
+        for Record { id, cause, event, .. } in records.iter().cloned() {
+            match event {
+                Event::Input(input) => sink.input(id.seq, &input),
+                Event::Output(output) => sink.output(id, &Derived { cause, output }),
+            }
+        }
+    }
+
+    /// A run is taken up half way, with its file as it was, as garbage, and as one that kills the
+    /// process that opens it. Each time the rows are those of the journal in the end.
+    #[test]
+    fn a_live_run_has_its_file_opened_by_a_child_first_and_outlives_what_that_dies_of() {
+        let (desk, run) = lived();
+        let run_id = Reader::open(&run).unwrap().header().run_id.to_string();
+        let (file, records) = (tables::file_of(&run, &run_id), records(&run));
+        let hash = folded(&records).hash().to_hex().to_string();
+        let half = records[records.len() / 2].id.seq;
+        let until = records.iter().position(|record| record.id.seq == half).unwrap();
+        desk.write("dies", "#!/bin/sh\nkill -SEGV $$\n");
+        let dies = desk.at("dies");
+        fs::set_permissions(&dies, fs::Permissions::from_mode(0o755)).unwrap();
+        let start = |program: Option<PathBuf>| {
+            let now_us = Box::new(|| 0);
+            let said = Arc::new(Mutex::new(String::new()));
+            let listening = Arc::clone(&said);
+            let say: Say = Box::new(move |text| listening.lock().unwrap().push_str(text));
+            let options = Options::new(&run, &run_id, program, now_us);
+            (DuckTables::start(options, say).unwrap(), said)
+        };
+        let (mut sink, _) = start(None);
+        tell(&mut sink, &records[..until]);
+        assert!(sink.finish());
+        let cases = [
+            (PathBuf::from(LOCKSTEP), false, ""),
+            (PathBuf::from(LOCKSTEP), true, "not a valid DuckDB database file"),
+            (dies, false, "opening it ended the process that tried (signal: 11"),
+        ];
+        for (program, is_garbage, word) in cases {
+            if is_garbage {
+                fs::write(&file, b"this is no database").unwrap();
+            }
+            let (mut sink, said) = start(Some(program));
+            sink.resumed(half);
+            tell(&mut sink, &records);
+            assert!(sink.finish());
+            let said = said.lock().unwrap();
+            assert!(said.contains(word) && said.is_empty() == word.is_empty(), "{said}");
+            assert_eq!(tables::hash_of(&file).unwrap(), hash);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::domain::event::{Derived, EventId, Input};
 use crate::sinks::{Say, Sink};
 
-use super::{DuckError, Options, Projected};
+use super::{DuckError, Options, Projected, Wish};
 
 /// The sink of a live run. Without DuckDB there is none.
 pub enum DuckTables {}
@@ -39,7 +39,7 @@ impl Sink for DuckTables {
 ///
 /// # Errors
 /// [`DuckError::Disabled`].
-pub fn project(_: &Path, _: Option<&Path>, _: bool) -> Result<Projected, DuckError> {
+pub fn project(_: &Path, _: &Wish<'_>) -> Result<Projected, DuckError> {
     Err(DuckError::Disabled)
 }
 

@@ -36,12 +36,17 @@ use std::path::{Path, PathBuf};
 use crate::domain::event::EventId;
 use crate::journal::JournalError;
 
+use super::Say;
 use super::tables::TableId;
 
 #[cfg(not(feature = "duckdb"))]
 pub use disabled::{DuckTables, preflight, project};
 #[cfg(feature = "duckdb")]
-pub use {place::preflight, rebuild::project, worker::DuckTables};
+pub use {
+    place::preflight,
+    rebuild::{hash_of, project},
+    worker::DuckTables,
+};
 
 /// Below a run's directory: where its file is.
 pub const PROJECTIONS: &str = "proj";
@@ -51,6 +56,10 @@ pub const SNAPSHOTS: &str = "snap";
 pub const CURRENT: &str = "CURRENT";
 /// Below a run's directory: where files go that cannot be used.
 pub const QUARANTINE: &str = "quarantine";
+
+/// What `project --preflight` exits with for a file that another process has open.
+#[cfg(feature = "duckdb")]
+const LOCKED: i32 = 73;
 
 /// The file of a run.
 pub fn file_of(run_dir: &Path, run_id: &str) -> PathBuf {
@@ -63,8 +72,8 @@ pub struct Options {
     pub run_dir: PathBuf,
     /// The run.
     pub run_id: String,
-    /// The program that opens an existing file first, as `PROGRAM project --preflight FILE`, since a
-    /// damaged one can end the process that opens it. `None`: it is opened right away.
+    /// The program that opens an existing file first, as `PROGRAM project --preflight FILE`, since
+    /// a damaged one can end the process that opens it. `None`: it is opened right away.
     pub program: Option<PathBuf>,
     /// A clock that never goes back, in microseconds.
     pub now_us: Box<dyn Fn() -> i64 + Send>,
@@ -96,6 +105,18 @@ impl Options {
     }
 }
 
+/// How a file is to be made from a journal.
+pub struct Wish<'a> {
+    /// Where to. `None`: where a live run has it.
+    pub out: Option<&'a Path>,
+    /// Whether a copy for readers is to be made too.
+    pub snapshot: bool,
+    /// As in [`Options`]: the program that opens what is there first.
+    pub program: Option<&'a Path>,
+    /// Tells people what was moved away.
+    pub say: &'a Say,
+}
+
 /// A file that was made from a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Projected {
@@ -113,6 +134,17 @@ pub struct Projected {
     pub hash: String,
     /// Whether the journal ends in order there.
     pub is_sealed: bool,
+}
+
+#[cfg(feature = "duckdb")]
+impl DuckError {
+    /// The reason, where the place is known.
+    fn why(&self) -> String {
+        match self {
+            DuckError::Sql { why, .. } | DuckError::Foreign { why, .. } => why.clone(),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// Why there are no tables.

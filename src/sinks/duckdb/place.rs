@@ -1,17 +1,20 @@
 //! Which file a run writes to: the one that is there, if it can be used, and otherwise a new one in
 //! its place. What cannot be used is never thrown away: it goes into quarantine.
 //!
-//! A damaged log of DuckDB can end the process that opens it. So a file that is there is opened by a
-//! process of its own first, which takes the log in and closes the file again.
+//! A damaged log of DuckDB can end the process that opens it. So a file that is there is opened by
+//! a process of its own first, which takes the log in and closes the file again.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::io::Errno;
 
 use crate::sinks::Say;
 
 use super::store::Store;
-use super::{DuckError, QUARANTINE, file_of};
+use super::{DuckError, LOCKED, QUARANTINE, file_of};
 
 /// Opens a file as a live run would, takes its log in and closes it. Gives the run that it holds.
 ///
@@ -81,7 +84,11 @@ pub fn replace(run_dir: &Path, path: &Path, why: &str, say: &Say) -> Result<(), 
     Ok(())
 }
 
-fn in_a_child(path: &Path, program: Option<&Path>) -> Result<(), DuckError> {
+/// Opens a file in a process of its own, where there is a program for it.
+///
+/// # Errors
+/// When that process could not, or was ended by it.
+pub fn in_a_child(path: &Path, program: Option<&Path>) -> Result<(), DuckError> {
     let Some(program) = program else { return Ok(()) };
     let words = ["project".as_ref(), "--preflight".as_ref(), path.as_os_str()];
     let ended = Command::new(program).args(words).stdin(Stdio::null()).output();
@@ -90,16 +97,63 @@ fn in_a_child(path: &Path, program: Option<&Path>) -> Result<(), DuckError> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&ended.stderr);
-    let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let why = format!("it cannot be opened ({}): {}", ended.status, said.join(" "));
+    if ended.status.code() == Some(LOCKED) {
+        return Err(locked(path));
+    }
+    let reasons: String = said
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("= "))
+        .collect::<Vec<_>>()
+        .join("; ");
+    let why = match reasons.as_str() {
+        "" => format!("opening it ended the process that tried ({})", ended.status),
+        reasons => format!("it cannot be opened: {reasons}"),
+    };
     Err(DuckError::Foreign { path: path.into(), why })
+}
+
+/// Refuses a file that another process has open: DuckDB has a lock on it for as long. Unlike
+/// opening, asking for the lock cannot be harmed by what is in the file.
+///
+/// # Errors
+/// When it is locked, or cannot be opened.
+pub fn free(path: &Path) -> Result<(), DuckError> {
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(io("opening", path))?;
+    match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(()),
+        Err(Errno::AGAIN | Errno::ACCESS) => Err(locked(path)),
+        Err(error) => Err(io("asking for the lock of", path)(error.into())),
+    }
+}
+
+fn locked(path: &Path) -> DuckError {
+    let why = String::from("DuckDB's lock on it is held");
+    DuckError::Locked { path: path.into(), why }
 }
 
 /// DuckDB's own log of a file.
 pub fn log_of(path: &Path) -> PathBuf {
+    beside(path, ".wal")
+}
+
+/// The file whose name is a file's with this behind it.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".wal");
+    name.push(suffix);
     name.into()
+}
+
+/// Removes a file and its log, where they are.
+///
+/// # Errors
+/// When they cannot be removed.
+pub fn remove(path: &Path) -> Result<(), DuckError> {
+    for path in [path, &log_of(path)] {
+        if path.exists() {
+            fs::remove_file(path).map_err(io("removing", path))?;
+        }
+    }
+    Ok(())
 }
 
 /// What the system said, with what was being done to which file.

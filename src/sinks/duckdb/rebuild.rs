@@ -6,48 +6,81 @@ use std::path::Path;
 
 use crate::domain::event::EventId;
 use crate::journal::{End, Reader};
-use crate::sinks::Say;
 use crate::sinks::tables::{Rows, Tables};
 
 use super::place::{self, io};
 use super::store::Store;
-use super::{DuckError, Projected, file_of, snapshot};
+use super::{DuckError, Projected, Wish, file_of, snapshot};
 
 /// Rows that are committed at a time.
 const BATCH_ROWS: usize = 50_000;
 
-/// Makes the file of the run in `run` from its journal, at `out` or where a live run has it. What
-/// was there is replaced once the new file is whole.
+/// Makes the file of the run in `run` from its journal. What was there is replaced once the new
+/// file is whole; a process that dies before leaves it as it was.
 ///
 /// # Errors
-/// When the journal cannot be read, or another process has the file open.
-pub fn project(run: &Path, out: Option<&Path>, copy: bool) -> Result<Projected, DuckError> {
+/// When the journal cannot be read, or another process has the file open or is making it too.
+pub fn project(run: &Path, wish: &Wish<'_>) -> Result<Projected, DuckError> {
     let mut reader = Reader::open(run)?;
     let run_id = reader.header().run_id.to_string();
     let run_dir = run_dir(run);
-    let path = out.map_or_else(|| file_of(run_dir, &run_id), Path::to_path_buf);
+    let path = wish.out.map_or_else(|| file_of(run_dir, &run_id), Path::to_path_buf);
     if path.exists() {
-        look(&path, run_dir)?;
+        look(&path, run_dir, wish)?;
     }
-    let new = path.with_extension("duckdb.new");
-    remove(&new)?;
-    let mut store = place::create(&new, &run_id)?;
-    let filled = fill(&mut store, &mut reader, BATCH_ROWS);
-    let Some((last, digest)) = filled? else {
-        drop(store);
-        remove(&new)?;
+    let new = place::beside(&path, ".new");
+    if new.exists() {
+        place::free(&new)?;
+    }
+    place::remove(&new)?;
+    let made = make(&new, run, &mut reader, wish.snapshot.then_some(run_dir));
+    let made = made.and_then(|made| give_name(&new, &path).map(|()| Projected { path, ..made }));
+    if made.is_err() {
+        place::remove(&new)?;
+    }
+    made
+}
+
+/// Makes a new file, closes it, and says what is in it. `copy_to`: the run's directory, where a
+/// snapshot is wanted there.
+fn make(
+    new: &Path,
+    run: &Path,
+    reader: &mut Reader,
+    copy_to: Option<&Path>,
+) -> Result<Projected, DuckError> {
+    let mut store = place::create(new, &reader.header().run_id.to_string())?;
+    let Some((last, digest)) = fill(&mut store, reader, BATCH_ROWS)? else {
         return Err(DuckError::Empty { path: run.into() });
     };
     let (tables, hash) = store.hash()?;
-    let snapshot = copy.then(|| snapshot::take(&store, run_dir)).transpose()?;
+    let snapshot = copy_to.map(|run_dir| snapshot::take(&store, run_dir)).transpose()?;
     store.close()?;
-    let log = place::log_of(&path);
+    let is_sealed = matches!(reader.end(), Some(End::Sealed(_)));
+    Ok(Projected { path: new.into(), snapshot, tables, last, digest, hash, is_sealed })
+}
+
+/// Has the new file take the place of the old one, unless that was opened meanwhile.
+fn give_name(new: &Path, path: &Path) -> Result<(), DuckError> {
+    if path.exists() {
+        place::free(path)?;
+    }
+    let log = place::log_of(path);
     if log.exists() {
         fs::remove_file(&log).map_err(io("removing", &log))?;
     }
-    fs::rename(&new, &path).map_err(io("renaming", &new))?;
-    let is_sealed = matches!(reader.end(), Some(End::Sealed(_)));
-    Ok(Projected { path, snapshot, tables, last, digest, hash, is_sealed })
+    fs::rename(new, path).map_err(io("renaming", new))
+}
+
+/// The hash of the rows of a file, as [`Projected::hash`] has it.
+///
+/// # Errors
+/// When it cannot be opened or is no projection.
+pub fn hash_of(file: &Path) -> Result<String, DuckError> {
+    let (store, _) = Store::open_any(file)?;
+    let (_, hash) = store.hash()?;
+    store.close()?;
+    Ok(hash)
 }
 
 /// The run's directory, where its `log/` may have been given.
@@ -59,29 +92,20 @@ fn run_dir(run: &Path) -> &Path {
 }
 
 /// A file that another process has open is not replaced, and neither is one that is no projection.
-fn look(path: &Path, run_dir: &Path) -> Result<(), DuckError> {
-    match Store::open_any(path) {
+fn look(path: &Path, run_dir: &Path, wish: &Wish<'_>) -> Result<(), DuckError> {
+    place::free(path)?;
+    let opened = place::in_a_child(path, wish.program).and_then(|()| Store::open_any(path));
+    match opened {
         Ok((store, _)) => store.close(),
         Err(error @ DuckError::Locked { .. }) => Err(error),
         Err(error) if path.starts_with(run_dir) => {
-            let quiet: Say = Box::new(|_| {});
-            place::replace(run_dir, path, &error.to_string(), &quiet)
+            place::replace(run_dir, path, &error.to_string(), wish.say)
         }
         Err(error) => Err(DuckError::Foreign {
             path: path.into(),
-            why: format!("it is no projection of a run, and is not replaced ({error})"),
+            why: format!("it is no projection of a run, and is not replaced: {}", error.why()),
         }),
     }
-}
-
-/// Removes a file and its log, where they are.
-fn remove(path: &Path) -> Result<(), DuckError> {
-    for path in [path, &place::log_of(path)] {
-        if path.exists() {
-            fs::remove_file(path).map_err(io("removing", path))?;
-        }
-    }
-    Ok(())
 }
 
 /// Writes what the journal holds behind what the store has. Gives the last event and the digest

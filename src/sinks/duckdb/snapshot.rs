@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use super::place::io;
+use super::place::{self, io};
 use super::store::Store;
 use super::{CURRENT, DuckError, SNAPSHOTS};
 
@@ -24,9 +24,8 @@ pub fn take(store: &Store, run_dir: &Path) -> Result<PathBuf, DuckError> {
     let folder = run_dir.join(SNAPSHOTS);
     fs::create_dir_all(&folder).map_err(io("creating", &folder))?;
     let new = folder.join("new.tmp");
-    if new.exists() {
-        fs::remove_file(&new).map_err(io("removing", &new))?;
-    }
+    // A process may have died over one; DuckDB would take its log for that of the next.
+    place::remove(&new)?;
     copy(store, &new)?;
     let name = format!("{:012}.duckdb", store.next_seq().saturating_sub(1));
     let path = folder.join(&name);
@@ -37,7 +36,7 @@ pub fn take(store: &Store, run_dir: &Path) -> Result<PathBuf, DuckError> {
     }
     symlink(&name, &link).map_err(io("linking", &link))?;
     fs::rename(&link, folder.join(CURRENT)).map_err(io("renaming", &link))?;
-    prune(&folder)?;
+    prune(&folder, &path)?;
     Ok(path)
 }
 
@@ -53,12 +52,14 @@ fn copy(store: &Store, to: &Path) -> Result<(), DuckError> {
     copied.and(store.execute("finishing a snapshot", "DETACH snapshot"))
 }
 
-fn prune(folder: &Path) -> Result<(), DuckError> {
+/// Removes all copies but the newest and `current`.
+fn prune(folder: &Path, current: &Path) -> Result<(), DuckError> {
     let entries = fs::read_dir(folder).map_err(io("listing", folder))?;
-    let is_copy = |path: &PathBuf| path.extension().is_some_and(|it| it == "duckdb");
+    let is_copy =
+        |path: &PathBuf| path.extension().is_some_and(|it| it == "duckdb") && path != current;
     let mut copies: Vec<PathBuf> =
         entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_copy).collect();
     copies.sort();
-    let old = copies.len().saturating_sub(KEPT);
+    let old = copies.len().saturating_sub(KEPT - 1);
     copies[..old].iter().try_for_each(|path| fs::remove_file(path).map_err(io("removing", path)))
 }

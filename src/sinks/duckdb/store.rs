@@ -45,6 +45,7 @@ impl Store {
             let columns: Vec<String> =
                 columns.map(|column| format!("{} {}", column.name, column.kind.sql())).collect();
             sql += &format!("CREATE TABLE {name} ({});", columns.join(", "));
+            sql += &format!("COMMENT ON TABLE {name} IS '{}';", table.about().replace('\'', "''"));
             for column in table.columns() {
                 sql += &format!(
                     "COMMENT ON COLUMN {name}.{} IS '{}';",

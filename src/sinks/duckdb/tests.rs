@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use ::duckdb::{AccessMode, Config, Connection};
@@ -72,6 +73,14 @@ fn options(run_dir: &Path, run_id: &str) -> Options {
     Options::new(run_dir, run_id, None, now_us)
 }
 
+/// The file, made from the journal.
+fn made(run: &Path, out: Option<&Path>) -> Projected {
+    let (say, said) = listener();
+    let made = project(run, &Wish { out, snapshot: false, program: None, say: &say }).unwrap();
+    assert_eq!(*said.lock().unwrap(), [""; 0]);
+    made
+}
+
 fn reading(path: &Path) -> Connection {
     let config = Config::default().access_mode(AccessMode::ReadOnly).unwrap();
     Connection::open_with_flags(path, config).unwrap()
@@ -89,19 +98,25 @@ fn ask(connection: &Connection, sql: &str) -> String {
 fn his_monitoring_queries_work_as_he_writes_them() {
     let dir = tempfile::tempdir().unwrap();
     journal(dir.path(), &morning());
-    let made = project(dir.path(), None, false).unwrap();
+    let made = made(dir.path(), None);
     let db = reading(&made.path);
     let state = "SELECT symbol, current_bias, signal_state, confidence, last_bar_ts, status \
                  FROM runner_state WHERE strategy_id = 'pixityAI_meta'";
     insta::assert_snapshot!(ask(&db, state), @"{'symbol': NSE_EQ|INE155A01022, 'current_bias': NEUTRAL, 'signal_state': PENDING, 'confidence': 0.0, 'last_bar_ts': '2024-10-01 10:45:00', 'status': RUNNING}");
     let signals = "SELECT symbol, signal_type, confidence, bar_ts, status FROM signals \
                    ORDER BY bar_ts DESC LIMIT 10";
-    insta::assert_snapshot!(ask(&db, signals), @"");
+    insta::assert_snapshot!(ask(&db, signals), @"
+    {'symbol': NSE_EQ|INE155A01022, 'signal_type': BUY, 'confidence': 0.5, 'bar_ts': '2024-10-01 09:45:00', 'status': TAKEN}
+    {'symbol': NSE_EQ|INE155A01022, 'signal_type': BUY, 'confidence': 0.5, 'bar_ts': '2024-10-01 09:30:00', 'status': DECLINED}
+    ");
     let trades = "SELECT symbol, side, entry_time, exit_time, entry_price, exit_price, quantity, \
                   pnl, fees FROM trades WHERE strategy_id = 'pixityAI_meta' ORDER BY entry_time";
-    insta::assert_snapshot!(ask(&db, trades), @"");
+    insta::assert_snapshot!(ask(&db, trades), @"{'symbol': NSE_EQ|INE155A01022, 'side': BUY, 'entry_time': '2024-10-01 10:00:00', 'exit_time': '2024-10-01 10:16:00', 'entry_price': 101.15, 'exit_price': 99.9, 'quantity': 40, 'pnl': -50.0, 'fees': 42.2468}");
     let candles = "SELECT timeframe, count(*) FROM candles GROUP BY ALL ORDER BY ALL";
-    insta::assert_snapshot!(ask(&db, candles), @"");
+    insta::assert_snapshot!(ask(&db, candles), @"
+    {'timeframe': 15m, 'count_star()': 7}
+    {'timeframe': 1m, 'count_star()': 3}
+    ");
 }
 
 #[test]
@@ -117,7 +132,7 @@ fn a_rebuild_a_live_file_and_the_fold_have_the_same_rows() {
     let live = Store::open(&file_of(dir.path(), &run_id), &run_id).unwrap();
     let (_, live_hash) = live.hash().unwrap();
     live.close().unwrap();
-    let rebuilt = project(dir.path(), Some(&dir.path().join("again.duckdb")), false).unwrap();
+    let rebuilt = made(dir.path(), Some(&dir.path().join("again.duckdb")));
     let (rows, last) = folded(&story);
     assert_eq!(live_hash, rows.hash().to_hex().to_string());
     assert_eq!((rebuilt.hash, rebuilt.last), (live_hash, last));
@@ -212,6 +227,75 @@ fn a_queue_that_is_full_holds_nobody_up_and_the_journal_fills_the_gap() {
     assert_eq!(store.hash().unwrap().1, folded(&story).0.hash().to_hex().to_string());
 }
 
+/// A thread that hangs, as one does whose disk has stopped answering, is never waited for: the run
+/// tells everything, journals it and seals the journal before the thread takes its first step.
+/// Would the sink wait for room in its queue, this test would not end.
+#[test]
+fn a_thread_that_hangs_costs_the_run_nothing_and_the_rows_come_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let story = morning();
+    let gate = Arc::new(Mutex::new(()));
+    let shut = gate.lock().unwrap();
+    let identity = Identity::of_replay(&run()).unwrap();
+    let run_id = identity.run_id.to_string();
+    let (say, said) = listener();
+    let (gated, (asked, hangs)) = (Arc::clone(&gate), channel());
+    let now_us = move || {
+        // Nobody listens any more once the gate is open.
+        let _ = asked.send(());
+        let open = gated.lock();
+        i64::from(open.is_err())
+    };
+    let options = Options { queue: 4, now_us: Box::new(now_us), ..options(dir.path(), &run_id) };
+    let mut sink = DuckTables::start(options, say).unwrap();
+    hangs.recv().unwrap();
+    let mut writer = Writer::create(dir.path(), identity).unwrap();
+    for (seq, input, derived) in story.steps() {
+        writer.input(seq, 0, &input).unwrap();
+        for (index, derived) in (1..).zip(&derived) {
+            writer.output(seq, index, derived).unwrap();
+        }
+        tell(&mut sink, &[(seq, input, derived)]);
+    }
+    writer.seal().unwrap();
+    assert!(story.steps().len() > 4, "more than the queue takes");
+    assert!(!file_of(dir.path(), &run_id).exists(), "the thread still hangs");
+    drop(shut);
+    assert!(sink.finish(), "{:?}", said.lock().unwrap());
+    let store = Store::open(&file_of(dir.path(), &run_id), &run_id).unwrap();
+    assert_eq!(store.hash().unwrap().1, folded(&story).0.hash().to_hex().to_string());
+}
+
+/// A batch of the journal may be open still when steps were left out. They are read when it is
+/// there.
+#[test]
+fn steps_that_were_left_out_may_come_into_the_journal_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, story) = (dir.path().join("run"), morning());
+    let run_id = journal(&run, &first(&story, 4));
+    journal(&dir.path().join("whole"), &story);
+    let (say, said) = listener();
+    let (folder, looks) = (dir.path().to_path_buf(), AtomicI64::new(0));
+    let now_us = move || {
+        let look = looks.fetch_add(1, Ordering::Relaxed);
+        // The first look is at the start and the second at the step before which others are
+        // missing. Then the journal grows.
+        if look == 2 {
+            fs::remove_dir_all(folder.join("run/log")).unwrap();
+            fs::rename(folder.join("whole/log"), folder.join("run/log")).unwrap();
+        }
+        look * 2_000_000
+    };
+    let options = Options { now_us: Box::new(now_us), ..options(&run, &run_id) };
+    let mut sink = DuckTables::start(options, say).unwrap();
+    sink.resumed(7);
+    tell(&mut sink, &story.steps());
+    assert!(sink.finish(), "{:?}", said.lock().unwrap());
+    assert_eq!(*said.lock().unwrap(), [""; 0]);
+    let store = Store::open(&file_of(&run, &run_id), &run_id).unwrap();
+    assert_eq!(store.hash().unwrap().1, folded(&story).0.hash().to_hex().to_string());
+}
+
 #[test]
 fn a_reader_sees_a_whole_snapshot_while_the_writer_goes_on() {
     let dir = tempfile::tempdir().unwrap();
@@ -227,6 +311,10 @@ fn a_reader_sees_a_whole_snapshot_while_the_writer_goes_on() {
     assert_eq!(ask(&reader, position), "{'last_seq': 5}");
     let (all, last) = folded(&story);
     store.write(&all, last, None).unwrap();
+    let snapshots = dir.path().join(SNAPSHOTS);
+    // A process that died over a snapshot has left these.
+    fs::write(snapshots.join("new.tmp"), b"half").unwrap();
+    fs::write(snapshots.join("new.tmp.wal"), b"half").unwrap();
     for _ in 0..3 {
         snapshot::take(&store, dir.path()).unwrap();
     }

@@ -59,9 +59,15 @@ impl DuckTables {
         let (sender, receiver) = sync_channel(options.queue);
         let path = file_of(&options.run_dir, &options.run_id);
         let work = move || {
-            let worker =
-                Worker { options, say, tables: Tables::default(), store: None, at: At::default() };
-            worker.run(&receiver)
+            Worker {
+                options,
+                say,
+                tables: Tables::default(),
+                store: None,
+                at: At::default(),
+                is_behind: false,
+            }
+            .run(&receiver)
         };
         let thread = thread::Builder::new().name("tables".into()).spawn(work);
         let thread = thread.map_err(place::io("starting a thread for", &path))?;
@@ -127,6 +133,8 @@ struct Worker {
     tables: Tables,
     store: Option<Store>,
     at: At,
+    /// Whether steps were left out that the journal did not hold yet when it was read.
+    is_behind: bool,
 }
 
 /// When what was done last.
@@ -134,6 +142,7 @@ struct Worker {
 struct At {
     commit: i64,
     snapshot: i64,
+    read: i64,
 }
 
 impl Worker {
@@ -182,16 +191,9 @@ impl Worker {
         if self.store.is_none() {
             self.begin(step.seq)?;
         }
-        if step.is_after_gap {
-            self.catch_up()?;
-            if self.tables.next_seq() < step.seq {
-                let why = format!(
-                    "input {} was told, but the journal ends before {}",
-                    step.seq,
-                    self.tables.next_seq()
-                );
-                return Err(DuckError::Foreign { path: self.options.run_dir.clone(), why });
-            }
+        self.is_behind |= step.is_after_gap;
+        if self.is_behind && !self.catch_up_to(step)? {
+            return Ok(());
         }
         if step.seq < self.tables.next_seq() {
             return Ok(());
@@ -208,6 +210,19 @@ impl Worker {
             self.commit()?;
         }
         Ok(())
+    }
+
+    /// Reads what was left out, and says whether all before the step is there. A batch of the
+    /// journal may still be open, so what is not there yet is looked for a second later.
+    fn catch_up_to(&mut self, step: &Step) -> Result<bool, DuckError> {
+        let now = (self.options.now_us)();
+        let is_due = step.is_after_gap || now - self.at.read >= COMMIT_US;
+        if is_due {
+            self.catch_up()?;
+            self.at.read = now;
+            self.is_behind = self.tables.next_seq() < step.seq;
+        }
+        Ok(!self.is_behind)
     }
 
     /// Opens the file. A run that begins now cannot have one yet.
@@ -266,7 +281,7 @@ impl Worker {
     }
 
     fn finish(&mut self, is_after_gap: bool) -> Result<(), DuckError> {
-        if is_after_gap {
+        if is_after_gap || self.is_behind {
             if self.store.is_none() {
                 self.begin(1)?;
             }

@@ -117,8 +117,8 @@ impl PartialEq for Cell {
 
 impl Eq for Cell {}
 
-/// As it stands in a CSV file: nothing for what is not known, `YYYY-MM-DD HH:MM:SS` for a time, with
-/// microseconds where there are any, and doubles so that reading gives the same bits.
+/// As it stands in a CSV file: nothing for what is not known, `YYYY-MM-DD HH:MM:SS` for a time,
+/// with microseconds where there are any, and doubles so that reading gives the same bits.
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

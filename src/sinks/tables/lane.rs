@@ -8,7 +8,7 @@ use crate::domain::fact::{
     Bar, Bar15m, Fill, Order, OrderReason, RejectReason, Signal, SignalRef, signal_id,
 };
 use crate::domain::instrument::Instrument;
-use crate::domain::money::{Qty, Side};
+use crate::domain::money::{Cash, Qty, Side, UNITS_PER_RUPEE};
 use crate::domain::time::Timestamp;
 
 use super::cell::Cell;
@@ -222,7 +222,10 @@ impl Lane {
 
     fn trade(&self, trade: &Trade, shared: &Shared) -> Row {
         let over = |cell: Cell| trade.exit.map_or(Cell::Null, |_| cell);
-        let average = |worth: f64, quantity: Qty| Cell::number(worth / quantity.0 as f64);
+        // One division of two whole doubles: the double that is nearest to the average.
+        let average = |worth: Cash, quantity: Qty| {
+            Cell::number(worth.0 as f64 / (quantity.0 as f64 * UNITS_PER_RUPEE as f64))
+        };
         let exit_time = trade.exit.map_or(trade.entry_time, |(time, _)| time);
         vec![
             Cell::text(trade.id.to_string()),
@@ -232,8 +235,8 @@ impl Lane {
             Cell::text(trade.side.word()),
             Cell::ist(trade.entry_time),
             over(Cell::ist(exit_time)),
-            average(trade.entry_worth.rupees(), trade.entered),
-            over(average(trade.exit_worth.rupees(), trade.left)),
+            average(trade.entry_worth, trade.entered),
+            over(average(trade.exit_worth, trade.left)),
             Cell::Int(trade.entered.0),
             over(Cell::cash(trade.gross())),
             Cell::cash(trade.fees),

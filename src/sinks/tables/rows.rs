@@ -60,8 +60,8 @@ impl Rows {
     }
 }
 
-/// BLAKE3 over rows: the tables in order, and of each the rows in order of their key. It is the same
-/// wherever the rows are kept.
+/// BLAKE3 over rows: the tables in order, and of each the rows in order of their key. It is the
+/// same wherever the rows are kept.
 #[derive(Default)]
 pub struct RowHash(blake3::Hasher);
 

@@ -1,10 +1,11 @@
 //! The tables and their columns. The first columns of a table are its key: a row that comes again
 //! with the same key takes the place of the one before.
 //!
-//! Prices and money are doubles in rupees. Every price is a multiple of 1/10,000 rupee and so is
-//! every amount, and the double is the nearest one, so `round(x, 4)` gives the exact decimal back.
-//! Times are TIMESTAMP without a zone and show the wall clock of India, as the Python system's
-//! tables do; columns that end in `_utc` show UTC.
+//! Prices and money are doubles in rupees. Every price of one fill or bar is a multiple of 1/10,000
+//! rupee and so is every amount, and the double is the nearest one, so `round(x, 4)` gives the
+//! exact decimal back. Averages of several fills need not be such multiples; theirs is the nearest
+//! double. Times are TIMESTAMP without a zone and show the wall clock of India, as the Python
+//! system's tables do; columns that end in `_utc` show UTC.
 
 /// Changes when a table or column does, so that no file is taken for another.
 pub const SCHEMA_VERSION: i64 = 1;
@@ -97,6 +98,21 @@ impl TableId {
             TableId::Rejections => "rejections",
             TableId::Refused => "refused",
             TableId::Notices => "notices",
+        }
+    }
+
+    /// What it holds, and what makes a row of it.
+    pub const fn about(self) -> &'static str {
+        match self {
+            TableId::RunnerState => "what the strategy makes of each instrument now, one row each",
+            TableId::Signals => "every signal, and whether it was taken or why it was declined",
+            TableId::Trades => "round trips from flat to flat, with profit, fees and exit reason",
+            TableId::Orders => "every order, and whether it was filled or withdrawn",
+            TableId::Fills => "every execution, with price and charges",
+            TableId::Candles => "minutes (1m) and strategy bars (15m), and where each is from",
+            TableId::Rejections => "signals and orders that were refused, and why",
+            TableId::Refused => "bars and trades of the feed that were refused, counted by reason",
+            TableId::Notices => "what happened at the feed: up, down, gaps, jumps of the clock",
         }
     }
 

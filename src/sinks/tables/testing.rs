@@ -40,6 +40,8 @@ pub struct Story {
     pub records: Vec<Record>,
     seq: u64,
     index: u32,
+    /// The newest minute or watermark.
+    now: Option<Timestamp>,
 }
 
 impl Story {
@@ -68,6 +70,7 @@ impl Story {
 
     /// Time.
     pub fn watermark(&mut self, clock: &str) {
+        self.now = Some(at(clock));
         self.input(Input::Watermark(at(clock)));
     }
 
@@ -75,6 +78,7 @@ impl Story {
     pub fn minute(&mut self, clock: &str, close: &str) {
         let (open_time, close) = (at(clock), price(close));
         let (open, high, low) = (close, close, close);
+        self.now = Some(open_time);
         let bar = Bar { instrument: ID, open_time, open, high, low, close, volume: Qty(10) };
         self.input(Input::Bar(bar));
     }
@@ -128,11 +132,11 @@ impl Story {
         (signal, id.index)
     }
 
-    /// An order for the signal.
+    /// An order for the signal, or against it.
     pub fn order(&mut self, of: &Signal, side: Side, why: OrderReason, cause: u32) -> EventId {
         let order = Order {
             instrument: ID,
-            time: of.time,
+            time: self.now.unwrap_or(of.time),
             side,
             quantity: of.quantity,
             reason: why,

@@ -87,7 +87,10 @@ fn a_signal_is_taken_or_declined_and_a_trade_has_both_ends() {
                   exit_reason status";
     assert_snapshot!(table(&rows, TableId::Trades, trades), @"6.1 | BUY | 2024-10-01 10:00:00 | 2024-10-01 10:16:00 | 101.15 | 99.9 | 40 | -50 | 42.2468 | -92.2468 | stop | CLOSED");
     let orders = "order_id side quantity reason status created_at";
-    assert_snapshot!(table(&rows, TableId::Orders, orders), @"");
+    assert_snapshot!(table(&rows, TableId::Orders, orders), @"
+    5.3 | BUY | 40 | entry | FILLED | 2024-10-01 10:00:00
+    8.1 | SELL | 40 | stop | FILLED | 2024-10-01 10:15:00
+    ");
     let id = |of| table(&rows, of, "signal_id");
     assert!(id(TableId::Signals).contains(&id(TableId::Trades)));
 }
