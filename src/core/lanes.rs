@@ -84,8 +84,8 @@ pub struct Lanes {
     session: usize,
     watermark: Timestamp,
     next_boundary: Timestamp,
-    /// Whose turn it is among the boundaries at `next_boundary`: every lane's minutes of ticks, then
-    /// their strategy bars, then their flattening, then the session. So one walk takes all of them.
+    /// Whose turn it is among the boundaries at `next_boundary`: every lane's minutes of ticks,
+    /// then their strategy bars, then their flattening, then the session. So one walk takes all.
     turn: usize,
     bar_us: i64,
     flatten_us: i64,

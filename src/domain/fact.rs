@@ -72,8 +72,7 @@ impl Bar {
     }
 }
 
-/// The last trade, as a feed tells it. Feeds leave trades out, so a tick says more than one trade
-/// does: how much was traded that day until then.
+/// The last trade, as a feed tells it, and what was traded that day: feeds leave trades out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tick {
     /// What was traded.
@@ -112,8 +111,7 @@ tagged! {
     }
 }
 
-/// A minute from an archive. It is no price for anybody who waits for one, and a strategy bar that
-/// holds such a minute makes no signal: what it says was not known when it happened.
+/// A minute from an archive: no price for anybody who waits for one, and no signal comes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backfill {
     /// The minute.

@@ -1,5 +1,5 @@
-//! `lockstep live --feed sim:CASE` as a user has it: the broker's protocol over real sockets, from a
-//! stand-in exchange inside the same process.
+//! `lockstep live --feed sim:CASE` as a user has it: the broker's protocol over real sockets, from
+//! a stand-in exchange inside the same process.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;

@@ -132,7 +132,9 @@ prop_compose! {
     fn outages()(
         outages in prop::collection::vec((0..2u16, 555..4_000i64, 1..40i64, 0..60i64), 1..5),
     ) -> Vec<Outage> {
-        let outage = |(instrument, from, minutes, delay)| Outage { instrument, from, minutes, delay };
+        let outage = |it: (u16, i64, i64, i64)| {
+            Outage { instrument: it.0, from: it.1, minutes: it.2, delay: it.3 }
+        };
         outages.into_iter().map(outage).collect()
     }
 }
@@ -255,7 +257,9 @@ proptest! {
             };
             !broken.patched.iter().any(|patched| of_day(&patched))
         };
-        let untouched = |all: &BTreeSet<_>| all.iter().filter(is_of_a_whole_day).copied().collect::<Vec<_>>();
+        let untouched = |all: &BTreeSet<(InstrumentId, Timestamp)>| {
+            all.iter().filter(is_of_a_whole_day).copied().collect::<Vec<_>>()
+        };
         prop_assert_eq!(untouched(&got), untouched(&wanted));
     }
 }

@@ -440,7 +440,8 @@ mod tests {
         ) -> ExecutionConfig {
             ExecutionConfig {
                 profile, slippage_ticks, entry_cutoff_minutes, flatten_minutes, cooldown_bars,
-                enter_on_incomplete, trades_max, capital, daily_loss_max, position_max, exposure_max,
+                enter_on_incomplete, trades_max, capital, daily_loss_max, position_max,
+                exposure_max,
             }
         }
     }

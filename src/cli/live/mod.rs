@@ -32,7 +32,7 @@ use crate::driver::run::Ended;
 use crate::exchange::faults::Faults;
 use crate::exchange::pace::Speed;
 use crate::golden::book::Collector;
-use crate::golden::compare::compare;
+use crate::golden::compare::{Comparison, compare};
 use crate::golden::store;
 use crate::journal::lock::Lock;
 use crate::journal::writer::{Identity, Setup, Stamp};
@@ -91,7 +91,7 @@ pub struct LiveArgs {
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// How much later than its time a trade may come, in milliseconds; bars close so much later
-    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = lateness)]
     lateness_ms: u32,
     /// How fast a stand-in's market goes: max (as fast as it is read), 60x, 1x
     #[arg(long, value_name = "SPEED", default_value = "max", value_parser = Speed::parse)]
@@ -171,6 +171,11 @@ fn feed(text: &str) -> Result<Feed, String> {
     }
 }
 
+fn lateness(text: &str) -> Result<u32, String> {
+    let ms = text.parse().ok().filter(|ms| *ms <= 60_000);
+    ms.ok_or_else(|| "must be milliseconds from 0 to 60000".to_owned())
+}
+
 /// Whole rupees of a limit. `100000.0` is how other systems write it.
 fn rupees(text: &str) -> Result<i64, String> {
     let whole = text.strip_suffix(".0").unwrap_or(text);
@@ -227,14 +232,8 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     tape.finish()?;
     let beside = beside.finish();
     let is_over = matches!(lived.ended, Ended::Sealed(_));
-    let comparison = match golden.filter(|_| is_over) {
-        Some(golden) => {
-            let book = collector.finish();
-            let compared = compare(&golden.book, &book);
-            Some(compared.map_err(|error| super::golden::failure(error, &life.name))?)
-        }
-        None => None,
-    };
+    let comparison = golden.filter(|_| is_over).map(|golden| judge(&golden, collector, &life));
+    let comparison = comparison.transpose()?;
     if args.format == Format::Human {
         let report = Report {
             life: &life,
@@ -261,6 +260,11 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
             Ok(Exit::Interrupted)
         }
     }
+}
+
+/// Holds the run's facts against the golden.
+fn judge(golden: &store::Golden, run: Collector, life: &Life) -> Result<Comparison, Failure> {
+    compare(&golden.book, &run.finish()).map_err(|error| super::golden::failure(error, &life.name))
 }
 
 /// Lives it, whatever it is fed with.
@@ -352,7 +356,7 @@ struct Report<'a> {
     lived: &'a Lived,
     watch: &'a Watch,
     beside: Vec<(&'static str, String)>,
-    comparison: Option<&'a crate::golden::compare::Comparison>,
+    comparison: Option<&'a Comparison>,
     seconds: f64,
 }
 

@@ -159,7 +159,7 @@ fn warmup_of(
     let help = |failure: Failure| {
         failure
             .hint("bring it in with `lockstep data import`")
-            .hint("or begin cold with `--warmup-sessions 0`: then the first signals of the day lack memory")
+            .hint("or begin cold with `--warmup-sessions 0`: early signals then lack memory")
     };
     let store = Store::open(&args.data)
         .map_err(|error| help(prepare::failure(error.into(), &args.data)))?;

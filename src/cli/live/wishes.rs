@@ -1,5 +1,6 @@
-//! What people want of a live run while it runs: requests in its folder `control/` (from the command
-//! line or the scanner), a file `KILL` in its directory, and the signal SIGUSR1, which both kill.
+//! What people want of a live run while it runs: requests in its folder `control/` (from the
+//! command line or the scanner), a file `KILL` in its directory, and the signal SIGUSR1; the last
+//! two kill.
 
 use std::fs;
 use std::path::{Path, PathBuf};

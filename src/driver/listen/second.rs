@@ -1,6 +1,6 @@
-//! A second opinion: the feed's own minutes against those that the core made of ticks. They need not
-//! be equal, since the feed leaves trades out; where they part by more than a stated tolerance, it
-//! is said. It decides nothing.
+//! A second opinion: the feed's own minutes against those that the core made of ticks. They need
+//! not be equal, since the feed leaves trades out; where they part by more than a stated tolerance,
+//! it is said. It decides nothing.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -107,7 +107,7 @@ impl MarketClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::samples;
+    use crate::domain::time::Window;
 
     fn at(clock: &str) -> Timestamp {
         Timestamp::parse(&format!("2024-10-01T{clock}")).unwrap()
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_real_market_goes_on_by_itself_and_odd_times_do_not_move_it() {
-        let hours = Hours::new(&samples::run());
+        let hours = Hours::of(vec![Window { open: at("09:15"), close: at("15:30") }]);
         let mut clock = MarketClock::new(Pace::Times(1), false, at("09:59:30"), 0);
         let second = SECOND_US;
         assert_eq!(clock.hear(at("10:00"), None, 0, &hours), Belief::Jumped(30 * second));
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_played_market_moves_by_its_messages_and_skips_the_night() {
-        let hours = Hours::new(&samples::run());
+        let hours = Hours::of(vec![Window { open: at("09:15"), close: at("15:30") }]);
         let mut clock = MarketClock::new(Pace::ByFrames, true, at("09:00"), 0);
         assert_eq!(clock.hear(at("09:15"), None, 0, &hours), Belief::Taken);
         assert_eq!(clock.hear(at("09:16"), None, 0, &hours), Belief::Taken);

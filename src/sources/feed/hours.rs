@@ -29,6 +29,12 @@ impl Hours {
         Hours { lanes, sessions: run.sessions.iter().filter_map(session).collect() }
     }
 
+    /// The hours of one instrument with these windows, each a session.
+    #[cfg(test)]
+    pub fn of(windows: Vec<Window>) -> Hours {
+        Hours { lanes: vec![windows.clone()], sessions: windows }
+    }
+
     /// The latest whole minute at or before `time` that is worth a watermark: inside a session, or
     /// the end of the last one. None before the first.
     pub fn mark(&self, time: Timestamp) -> Option<Timestamp> {

@@ -7,34 +7,34 @@
 //! - [`link`] the connection: tries, pauses, watchdogs
 //! - [`lane`] one instrument's trades: which are new, which were missed
 //! - [`archive`] minutes to be looked up
+//! - `trades`, `minutes`, `lookup` what is made of quotes, of time, and of the archive's answers
 //!
 //! A minute is closed (by a watermark) once the exchange's clock has passed its end by the allowed
-//! lateness. What may have been missed by then is said before, as a [`Gap`], and looked up.
+//! lateness. What may have been missed by then is said before, as a gap, and looked up.
 
 pub mod archive;
 pub mod clock;
 pub mod hours;
 pub mod lane;
 pub mod link;
-#[cfg(test)]
-mod tests;
+mod lookup;
+mod minutes;
+mod trades;
 
 use std::collections::BTreeMap;
 
 use crate::domain::event::{Input, RunStarted};
-use crate::domain::fact::{Backfill, BackfillOrigin, Bar, Gap, Notice, NoticeKind, Tick};
+use crate::domain::fact::{Backfill, BackfillOrigin, Notice, NoticeKind};
 use crate::domain::instrument::InstrumentId;
-use crate::domain::money::Qty;
-use crate::domain::time::{MINUTE_US, SECOND_US, Timestamp};
+use crate::domain::time::{SECOND_US, Timestamp};
 
-use super::upstox::candles::{Candles, is_closing_copy};
-use super::upstox::fetch::{CandleReply, CandleRequest, CandleSpan};
-use super::upstox::frame::{self, Frame, FrameKind, KeyQuote};
+use super::upstox::fetch::{CandleRequest, CandleSpan};
+use super::upstox::frame::{self, Frame, FrameKind};
 use super::upstox::message::{self, Mode};
 use super::upstox::socket::{Down, Heard, Say};
 use super::upstox::value::Minute;
 
-use archive::{Archive, Settled};
+use archive::Archive;
 use clock::{Belief, MarketClock, Pace};
 use hours::Hours;
 use lane::Lane;
@@ -63,8 +63,6 @@ pub struct Settings {
 
 /// How long the archive is left alone after an answer that did not help.
 const ARCHIVE_AGAIN_US: i64 = 30 * SECOND_US;
-/// How long the end of a session waits for the archive.
-const SESSION_HOLD_US: i64 = 60 * SECOND_US;
 
 /// What is to be done about what was heard.
 #[derive(Debug, Default)]
@@ -388,102 +386,6 @@ impl Feed {
         }
     }
 
-    fn quote(
-        &mut self,
-        quote: &KeyQuote,
-        kind: FrameKind,
-        now: Timestamp,
-        now_us: i64,
-        told: &mut Told,
-    ) {
-        let Some(place) = self.places.get(&quote.key).copied() else { return };
-        if self.link.hear(place) {
-            let detail = format!("{} keys", self.keys.len());
-            self.notice(NoticeKind::FeedUp, None, &detail, now_us, told);
-        }
-        if let Some(minute) = quote.minute {
-            told.minutes.push((id(place), minute));
-        }
-        let Some(trade) = quote.trade else { return };
-        let tick = Tick {
-            instrument: id(place),
-            time: trade.time,
-            price: trade.price,
-            quantity: trade.quantity,
-            day_volume: quote.day_volume.unwrap_or(Qty::ZERO),
-        };
-        self.trade(place, &tick, kind, now, told);
-    }
-
-    fn trade(
-        &mut self,
-        place: usize,
-        tick: &Tick,
-        kind: FrameKind,
-        now: Timestamp,
-        told: &mut Told,
-    ) {
-        if tick.time.date() != now.date() {
-            // A snapshot tells the last trade, whenever that was. Nothing of today was missed.
-            self.health.stale += 1;
-            self.lanes[place].is_behind = false;
-            return;
-        }
-        let was_missed = self.catch_up(place, tick, now, told);
-        let lane = &mut self.lanes[place];
-        if lane.knows(tick) {
-            self.health.repeated += 1;
-            return;
-        }
-        lane.take(tick, self.settings.tells_each_trade);
-        if was_missed {
-            lane.mend();
-        }
-        // What a snapshot tells of closed minutes is no news of them; but it says how much was
-        // traded until then, which is no part of the minutes that follow.
-        if tick.time < self.watermark && kind != FrameKind::Snapshot {
-            self.health.late += 1;
-            self.archive.want(place, tick.time.floor_to(MINUTE_US));
-        }
-        self.health.ticks += 1;
-        told.inputs.push(Input::Tick(*tick));
-    }
-
-    /// After a pause, the first trade tells whether others were missed. Whether so.
-    fn catch_up(&mut self, place: usize, tick: &Tick, now: Timestamp, told: &mut Told) -> bool {
-        let lane = &mut self.lanes[place];
-        if !lane.is_behind {
-            return false;
-        }
-        lane.is_behind = false;
-        lane.whole_until = lane.whole_until.max(now);
-        if !lane.misses_before(tick) {
-            return false;
-        }
-        // They lie between the last trade that was heard and this one.
-        let date = tick.time.date();
-        let last = lane.last.filter(|last| last.time.date() == date).map(|last| last.time);
-        let from = last.or_else(|| self.hours.opened(place, tick.time)).unwrap_or(tick.time);
-        self.gap(place, from, tick.time.plus_us(1), told);
-        true
-    }
-
-    fn gap(&mut self, place: usize, from: Timestamp, to: Timestamp, told: &mut Told) {
-        if from < to && self.hours.has_trading(place, from, to) {
-            let gap = Gap { instrument: id(place), from, to };
-            self.health.gaps += 1;
-            self.want(&gap);
-            told.inputs.push(Input::Gap(gap));
-        }
-    }
-
-    fn want(&mut self, gap: &Gap) {
-        let place = gap.instrument.index();
-        for minute in self.hours.minutes(place, gap.from, gap.to) {
-            self.archive.want(place, minute);
-        }
-    }
-
     /// During trading somebody always says something, if the feed is there at all.
     fn watch_silence(&mut self, now_us: i64, told: &mut Told) {
         let now = self.clock.now(now_us);
@@ -499,136 +401,6 @@ impl Feed {
             self.notice(NoticeKind::FeedSilent, None, &detail, now_us, told);
             told.says.push(Say::Disconnect);
             self.lost("it was silent during trading", now_us, told);
-        }
-    }
-
-    /// Closes the minutes that are over.
-    fn advance(&mut self, now_us: i64, told: &mut Told) {
-        let now = self.clock.now(now_us);
-        // While the feed speaks, its own word is the time; else nothing would close the minutes.
-        let heard = match self.link.is_up() && self.hours.is_any_open(now) {
-            true if self.settings.pace != Pace::ByFrames => {
-                self.data_time.max(self.frame_floor(now))
-            }
-            _ => now,
-        };
-        let lateness_us = i64::from(self.settings.lateness_ms) * 1_000;
-        let settled = heard.plus_us(-lateness_us);
-        while let Some(mark) = self.next_mark(settled) {
-            if self.lanes.iter().any(|lane| lane.is_unclear(mark, settled)) {
-                return;
-            }
-            self.tell_missing(mark, told);
-            if self.waits_for_archive(mark, now) {
-                return;
-            }
-            self.watermark = mark;
-            told.inputs.push(Input::Watermark(mark));
-            if self.hours.session_end(mark) == Some(mark) {
-                self.session_over(mark, now_us, told);
-            }
-        }
-    }
-
-    /// As long as a feed may be silent without being gone, its silence does not stop the clock.
-    fn frame_floor(&self, now: Timestamp) -> Timestamp {
-        now.plus_us(-self.silence_us())
-    }
-
-    /// The next watermark at or before `time`: each end of a session has its own.
-    fn next_mark(&self, time: Timestamp) -> Option<Timestamp> {
-        let mark = self.hours.mark(time).filter(|mark| *mark > self.watermark)?;
-        let end = self.hours.session_end(self.watermark.plus_us(1));
-        Some(end.map_or(mark, |end| end.min(mark)))
-    }
-
-    /// Says what may have been missed before `mark`, as far as that is known now.
-    fn tell_missing(&mut self, mark: Timestamp, told: &mut Told) {
-        let is_gone = !self.link.is_up() || self.is_silent;
-        for place in 0..self.lanes.len() {
-            let opened = self.hours.opened(place, mark);
-            let lane = &mut self.lanes[place];
-            let from = opened.map_or(lane.whole_until, |opened| lane.whole_until.max(opened));
-            if is_gone && from < mark {
-                lane.whole_until = mark;
-                self.gap(place, from, mark, told);
-            }
-            let missed = self.lanes[place].missed_until(mark, opened);
-            for (from, to) in missed {
-                self.gap(place, from, to, told);
-            }
-        }
-    }
-
-    /// The day is not over while the archive may still complete it.
-    fn waits_for_archive(&self, mark: Timestamp, now: Timestamp) -> bool {
-        let lateness_us = i64::from(self.settings.lateness_ms) * 1_000;
-        self.hours.session_end(mark) == Some(mark)
-            && self.archive.wants(mark.date())
-            && now.0 < mark.0 + lateness_us + SESSION_HOLD_US
-    }
-
-    fn session_over(&mut self, end: Timestamp, now_us: i64, told: &mut Told) {
-        let left = self.archive.forget(end.date());
-        let (now, before) = (self.health, self.health_before);
-        self.health_before = now;
-        let counts = [
-            ("frames", now.frames - before.frames),
-            ("ticks", now.ticks - before.ticks),
-            ("repeated", now.repeated - before.repeated),
-            ("stale", now.stale - before.stale),
-            ("late", now.late - before.late),
-            ("refused", now.refused - before.refused),
-            ("gaps", now.gaps - before.gaps),
-            ("backfilled", now.backfilled - before.backfilled),
-            ("minutes not found", left as u64),
-        ];
-        let words: Vec<String> = counts
-            .iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(word, count)| format!("{word} {count}"))
-            .collect();
-        if words.is_empty() {
-            return;
-        }
-        self.notice(NoticeKind::Repaired, None, &words.join(", "), now_us, told);
-    }
-
-    fn candles(&mut self, reply: &CandleReply, now_us: i64, told: &mut Told) {
-        let Some(place) = self.places.get(&reply.request.key).copied() else { return };
-        if !self.archive.answered(place, reply.request.id) {
-            return;
-        }
-        match &reply.result {
-            Ok(candles) => self.complete(place, candles, now_us, told),
-            Err(error) => {
-                let detail = format!("the archive of the day did not answer: {error}");
-                self.notice(NoticeKind::Archive, Some(id(place)), &detail, now_us, told);
-            }
-        }
-    }
-
-    fn complete(&mut self, place: usize, candles: &Candles, now_us: i64, told: &mut Told) {
-        let now = self.clock.now(now_us);
-        // The minute that runs may be in the answer, unfinished.
-        let sound = |minute: &&Minute| minute.close_time() <= now && !is_closing_copy(minute);
-        let found: BTreeMap<Timestamp, &Minute> =
-            candles.minutes.iter().filter(sound).map(|it| (it.open_time, it)).collect();
-        let newest = found.keys().next_back().copied().unwrap_or(Timestamp::MIN);
-        let wanted: Vec<Timestamp> = self.archive.wanted(place).collect();
-        for open_time in wanted.into_iter().filter(|minute| minute.0 + MINUTE_US <= now.0) {
-            let minute = found.get(&open_time);
-            match Archive::settles(open_time, minute.is_some(), newest, now) {
-                Settled::Open => continue,
-                Settled::Empty => {}
-                Settled::Found => {
-                    let Some(minute) = minute else { continue };
-                    self.health.backfilled += 1;
-                    let (bar, origin) = (bar(place, minute), BackfillOrigin::Intraday);
-                    told.inputs.push(Input::Backfill(Backfill { bar, origin }));
-                }
-            }
-            self.archive.got(place, open_time);
         }
     }
 
@@ -661,9 +433,4 @@ impl Feed {
 
 fn id(place: usize) -> InstrumentId {
     InstrumentId(u16::try_from(place).expect("a run has at most 65535 instruments"))
-}
-
-fn bar(place: usize, minute: &Minute) -> Bar {
-    let Minute { open_time, open, high, low, close, volume } = *minute;
-    Bar { instrument: id(place), open_time, open, high, low, close, volume }
 }

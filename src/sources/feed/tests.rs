@@ -1,1 +1,0 @@
-//! Stories of good and bad feeds.
