@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lockstep::domain::event::{Event, Input, Output, Record};
 use lockstep::domain::fact::{Bar, Bar15m};
@@ -33,7 +33,7 @@ fn lived_with(faults: &str) -> (Desk, PathBuf) {
     (desk, run)
 }
 
-fn records(run: &PathBuf) -> Vec<Record> {
+fn records(run: &Path) -> Vec<Record> {
     Reader::open(run).unwrap().map(Result::unwrap).collect()
 }
 

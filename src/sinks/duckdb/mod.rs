@@ -25,7 +25,7 @@ mod rebuild;
 mod snapshot;
 #[cfg(feature = "duckdb")]
 mod store;
-#[cfg(all(test, feature = "duckdb"))]
+#[cfg(test)]
 mod tests;
 #[cfg(feature = "duckdb")]
 mod worker;

@@ -1,4 +1,5 @@
 //! The user's queries, and what a file must stand: restarts, damage, readers, a queue that is full.
+#![cfg(feature = "duckdb")]
 
 use std::fs;
 use std::path::Path;
@@ -102,7 +103,9 @@ fn his_monitoring_queries_work_as_he_writes_them() {
     let db = reading(&made.path);
     let state = "SELECT symbol, current_bias, signal_state, confidence, last_bar_ts, status \
                  FROM runner_state WHERE strategy_id = 'pixityAI_meta'";
-    insta::assert_snapshot!(ask(&db, state), @"{'symbol': NSE_EQ|INE155A01022, 'current_bias': NEUTRAL, 'signal_state': PENDING, 'confidence': 0.0, 'last_bar_ts': '2024-10-01 10:45:00', 'status': RUNNING}");
+    insta::assert_snapshot!(ask(&db, state), @"
+    {'symbol': NSE_EQ|INE155A01022, 'current_bias': NEUTRAL, 'signal_state': PENDING, 'confidence': 0.0, 'last_bar_ts': '2024-10-01 10:45:00', 'status': RUNNING}
+    ");
     let signals = "SELECT symbol, signal_type, confidence, bar_ts, status FROM signals \
                    ORDER BY bar_ts DESC LIMIT 10";
     insta::assert_snapshot!(ask(&db, signals), @"
@@ -111,7 +114,9 @@ fn his_monitoring_queries_work_as_he_writes_them() {
     ");
     let trades = "SELECT symbol, side, entry_time, exit_time, entry_price, exit_price, quantity, \
                   pnl, fees FROM trades WHERE strategy_id = 'pixityAI_meta' ORDER BY entry_time";
-    insta::assert_snapshot!(ask(&db, trades), @"{'symbol': NSE_EQ|INE155A01022, 'side': BUY, 'entry_time': '2024-10-01 10:00:00', 'exit_time': '2024-10-01 10:16:00', 'entry_price': 101.15, 'exit_price': 99.9, 'quantity': 40, 'pnl': -50.0, 'fees': 42.2468}");
+    insta::assert_snapshot!(ask(&db, trades), @"
+    {'symbol': NSE_EQ|INE155A01022, 'side': BUY, 'entry_time': '2024-10-01 10:00:00', 'exit_time': '2024-10-01 10:16:00', 'entry_price': 101.15, 'exit_price': 99.9, 'quantity': 40, 'pnl': -50.0, 'fees': 42.2468}
+    ");
     let candles = "SELECT timeframe, count(*) FROM candles GROUP BY ALL ORDER BY ALL";
     insta::assert_snapshot!(ask(&db, candles), @"
     {'timeframe': 15m, 'count_star()': 7}

@@ -43,7 +43,7 @@ fn states(story: &Story) -> String {
             Some(record) => tables.record(record),
             None => tables.settle(),
         }
-        let state = "updated_at status signal_state current_bias confidence position last_bar_ts";
+        let state = "updated_at last_bar_ts status signal_state current_bias confidence position";
         let line = table(&tables.take(), TableId::RunnerState, state);
         if !line.is_empty() {
             lines += &format!("{line}\n");
@@ -55,16 +55,16 @@ fn states(story: &Story) -> String {
 #[test]
 fn a_trigger_lives_one_bar_and_the_rest_is_position_and_cooldown() {
     assert_snapshot!(states(&morning()), @"
-    2024-10-01 00:00:00 | WARMUP | PENDING | NEUTRAL | 0 | 0 | 
-    2024-10-01 09:30:00 | RUNNING | PENDING | NEUTRAL | 0 | 0 | 2024-10-01 09:15:00
-    2024-10-01 09:45:00 | RUNNING | TRIGGERED | BUY | 0.5 | 0 | 2024-10-01 09:30:00
-    2024-10-01 10:00:00 | RUNNING | TRIGGERED | BUY | 0.5 | 0 | 2024-10-01 09:45:00
-    2024-10-01 10:00:00 | RUNNING | TRIGGERED | BUY | 0.5 | 40 | 2024-10-01 09:45:00
-    2024-10-01 10:15:00 | RUNNING | IN_POSITION | NEUTRAL | 0 | 40 | 2024-10-01 10:00:00
-    2024-10-01 10:16:00 | RUNNING | COOLDOWN | NEUTRAL | 0 | 0 | 2024-10-01 10:00:00
-    2024-10-01 10:30:00 | RUNNING | COOLDOWN | NEUTRAL | 0 | 0 | 2024-10-01 10:15:00
-    2024-10-01 10:45:00 | RUNNING | COOLDOWN | NEUTRAL | 0 | 0 | 2024-10-01 10:30:00
-    2024-10-01 11:00:00 | RUNNING | PENDING | NEUTRAL | 0 | 0 | 2024-10-01 10:45:00
+    2024-10-01 00:00:00 |  | WARMUP | PENDING | NEUTRAL | 0 | 0
+    2024-10-01 09:30:00 | 2024-10-01 09:15:00 | RUNNING | PENDING | NEUTRAL | 0 | 0
+    2024-10-01 09:45:00 | 2024-10-01 09:30:00 | RUNNING | TRIGGERED | BUY | 0.5 | 0
+    2024-10-01 10:00:00 | 2024-10-01 09:45:00 | RUNNING | TRIGGERED | BUY | 0.5 | 0
+    2024-10-01 10:00:00 | 2024-10-01 09:45:00 | RUNNING | TRIGGERED | BUY | 0.5 | 40
+    2024-10-01 10:15:00 | 2024-10-01 10:00:00 | RUNNING | IN_POSITION | NEUTRAL | 0 | 40
+    2024-10-01 10:16:00 | 2024-10-01 10:00:00 | RUNNING | COOLDOWN | NEUTRAL | 0 | 0
+    2024-10-01 10:30:00 | 2024-10-01 10:15:00 | RUNNING | COOLDOWN | NEUTRAL | 0 | 0
+    2024-10-01 10:45:00 | 2024-10-01 10:30:00 | RUNNING | COOLDOWN | NEUTRAL | 0 | 0
+    2024-10-01 11:00:00 | 2024-10-01 10:45:00 | RUNNING | PENDING | NEUTRAL | 0 | 0
     ");
 }
 
@@ -149,7 +149,7 @@ fn halts_pauses_and_kills_are_over_when_they_are() {
     story.output(0, halt("09:30", RejectReason::DailyLoss));
     story.input(Input::RunEnded(RunEnded { time: at("09:31"), reason: EndReason::Completed }));
     let words = states(&story);
-    let words: Vec<&str> = words.lines().map(|line| line.split(" | ").nth(1).unwrap()).collect();
+    let words: Vec<&str> = words.lines().map(|line| line.split(" | ").nth(2).unwrap()).collect();
     let want = ["WARMUP", "RUNNING", "PAUSED", "KILLED", "PAUSED", "RUNNING", "HALTED", "ENDED"];
     assert_eq!(words, want);
 }
