@@ -88,17 +88,29 @@ fn a_line_that_repeats_and_disorders_changes_nothing() {
     is_like_its_replay(&desk);
 }
 
+/// The rest of a day is heard whatever was lost, and each bar ends as the replay has it.
 #[test]
 fn what_a_line_loses_the_archive_has() {
     let desk = desk();
     let text = desk.run(&format!("{LIVE} --faults drop=0.003,half=0.002 --seed 7")).expect(0);
     assert!(text.contains("backfilled"), "{text}");
     let live = live_run(&desk);
-    let tape =
-        desk.run(&format!("journal cat {} --kind gap,backfill,bar-15m-revised", live.display()));
-    let tape = tape.expect(0);
-    assert!(tape.contains("origin=intraday"), "{tape}");
+    let cat = format!("journal cat {} --kind gap,backfill,session-ended", live.display());
+    let tape = desk.run(&cat).expect(0);
+    assert!(tape.contains("origin=intraday") && tape.contains("gap "), "{tape}");
+    assert_eq!(tape.matches("session-ended").count(), 2, "{tape}");
     desk.run(&format!("verify {}", live.display())).expect(0);
+    desk.run(
+        "replay --data replays/sample/data --symbols NSE_EQ|INE155A01022 \
+        NSE_EQ|INE118H01025 --from 2024-10-03 --to 2024-10-04 --warmup-sessions 1",
+    )
+    .expect(0);
+    let is_replay =
+        |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("data-");
+    let replay = runs(&desk).into_iter().find(is_replay).expect("a replay");
+    let bars = format!("diff {} {} --only bars", replay.display(), live.display());
+    let text = desk.run(&bars).expect(0);
+    assert!(text.contains("bars_15m 100/100"), "{text}");
 }
 
 #[test]

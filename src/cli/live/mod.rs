@@ -193,12 +193,8 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     let Mode::Paper = args.mode;
     let life = resolve::resolve(args, market, clock::now())?;
     network::check_token(args)?;
-    let golden = match &life.golden {
-        Ok(dir) => {
-            Some(store::load(dir).map_err(|error| super::golden::failure(error, &life.name))?)
-        }
-        Err(_) => None,
-    };
+    let golden = life.golden.as_ref().ok().map(|dir| store::load(dir)).transpose();
+    let golden = golden.map_err(|error| super::golden::failure(error, &life.name))?;
     let identity =
         Identity::of_replay(&life.run).map_err(|error| prepare::broken_off(error.into()))?;
     let run_id = identity.run_id;

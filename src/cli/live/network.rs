@@ -19,6 +19,9 @@ use super::super::failure::Failure;
 use super::super::{clock, feed, prepare, terminal};
 use super::{Feed, LiveArgs};
 
+/// Events of a stand-in that wait at a time.
+const STAND_IN_EVENTS: usize = 64;
+
 /// How the feed is judged.
 pub fn settings(args: &LiveArgs) -> Settings {
     let is_stand_in = args.feed != Feed::Upstox;
@@ -108,7 +111,8 @@ fn stand_in(args: &LiveArgs, replay: &Replay, from: Timestamp) -> Result<Network
     let endpoints =
         Endpoints { rest_base: serving.url(), roots: Roots::WebPki, allow_plain_loopback: true };
     let tokens = TokenSource::StandIn(Token::of_stand_in(&serving.token));
-    let (sender, events) = sync_channel(EVENTS);
+    // A market that waits for its reader is not to run ahead of what is judged.
+    let (sender, events) = sync_channel(STAND_IN_EVENTS);
     let handle = spawn(endpoints, tokens, wall_ns, sender);
     let handle = handle.map_err(|error| prepare::chain(&error))?;
     Ok(Network { handle, events, keeper: Some(Box::new(serving)) })

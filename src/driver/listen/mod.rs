@@ -292,7 +292,8 @@ impl FeedSource<'_> {
         let wait = Duration::from_millis(wait_ms.unsigned_abs());
         loop {
             match self.ahead.take().map_or_else(|| network.events.recv_timeout(wait), Ok) {
-                Ok(event) if waits && matches!(event.heard, Heard::Frame(_)) => {
+                // In order, but for the answer that everything waits for.
+                Ok(event) if waits && !matches!(event.heard, Heard::Candles(_)) => {
                     self.postponed.push_back(event);
                 }
                 Ok(event) => return Ok(Some(event)),

@@ -120,6 +120,16 @@ impl Archive {
         }
     }
 
+    /// The last question is put to somebody else, under the number that is given back.
+    pub fn ask_again(&mut self, lane: usize) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        if let Some(ask) = self.asks.get_mut(&lane) {
+            (ask.id, ask.is_open) = (id, true);
+        }
+        id
+    }
+
     /// What an answer whose newest minute is `newest` says about a wanted one.
     pub fn settles(minute: Timestamp, has: bool, newest: Timestamp, now: Timestamp) -> Settled {
         if has {

@@ -7,9 +7,11 @@ use crate::domain::fact::{Backfill, BackfillOrigin, Bar, NoticeKind};
 use crate::domain::time::{MINUTE_US, Timestamp};
 
 use super::super::upstox::candles::{Candles, is_closing_copy};
-use super::super::upstox::fetch::CandleReply;
+use super::super::upstox::fetch::{CandleReply, CandleRequest, CandleSpan};
+use super::super::upstox::socket::Say;
 use super::super::upstox::value::Minute;
 use super::archive::{Archive, Settled};
+use super::clock::Pace;
 use super::{Feed, Told, id};
 
 impl Feed {
@@ -19,7 +21,17 @@ impl Feed {
             return;
         }
         match &reply.result {
-            Ok(candles) => self.complete(place, candles, now_us, told),
+            Ok(candles) => {
+                let is_today = reply.request.what == CandleSpan::Intraday;
+                if is_today && self.has_moved_on(candles, now_us) {
+                    return self.ask_history(place, now_us, told);
+                }
+                let origin = match is_today {
+                    true => BackfillOrigin::Intraday,
+                    false => BackfillOrigin::Historical,
+                };
+                self.complete(place, (candles, origin), now_us, told);
+            }
             Err(error) => {
                 let detail = format!("the archive of the day did not answer: {error}");
                 self.notice(NoticeKind::Archive, Some(id(place)), &detail, now_us, told);
@@ -27,10 +39,25 @@ impl Feed {
         }
     }
 
-    pub(super) fn complete(
+    /// Whether the broker's day is another one than that of the run, so that what it has of the
+    /// run's day is history: a stand-in may be ahead, and nobody's answer is quicker than midnight.
+    fn has_moved_on(&self, candles: &Candles, now_us: i64) -> bool {
+        let date = self.clock.now(now_us).date();
+        let has_day = candles.minutes.iter().any(|minute| minute.open_time.date() == date);
+        !has_day && (!candles.minutes.is_empty() || self.settings.pace == Pace::ByFrames)
+    }
+
+    fn ask_history(&mut self, place: usize, now_us: i64, told: &mut Told) {
+        let date = self.clock.now(now_us).date();
+        let what = CandleSpan::Historical { first: date, last: date };
+        let (id, key) = (self.archive.ask_again(place), self.keys[place].clone());
+        told.says.push(Say::Fetch(CandleRequest { id, key, what }));
+    }
+
+    fn complete(
         &mut self,
         place: usize,
-        candles: &Candles,
+        (candles, origin): (&Candles, BackfillOrigin),
         now_us: i64,
         told: &mut Told,
     ) {
@@ -49,7 +76,7 @@ impl Feed {
                 Settled::Found => {
                     let Some(minute) = minute else { continue };
                     self.health.backfilled += 1;
-                    let (bar, origin) = (bar(place, minute), BackfillOrigin::Intraday);
+                    let bar = bar(place, minute);
                     told.inputs.push(Input::Backfill(Backfill { bar, origin }));
                 }
             }
