@@ -115,6 +115,8 @@ struct Minutes {
     open: VecDeque<(Timestamp, Checks)>,
     /// The place of the instrument's newest strategy bar.
     newest: Option<usize>,
+    /// Its label.
+    told: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -204,15 +206,20 @@ impl Collector {
         minutes.hash(bar.open_time, &bytes);
         let label = bar.open_time.floor_to(SLOTS as i64 * MINUTE_US);
         let slot = (bar.open_time.0 - label.0) / MINUTE_US;
+        let check = Some(crc32c::crc32c(&bytes) as u16);
+        if minutes.told.is_some_and(|told| label <= told) {
+            // An archive completes a bar that was told already.
+            if let Some(place) = self.place_of(bar.instrument, label) {
+                self.bars[place].checks[slot as usize] = check;
+            }
+            return;
+        }
         if minutes.open.back().is_none_or(|(newest, _)| *newest < label) {
             minutes.open.push_back((label, Checks::default()));
         }
         let holding = minutes.open.iter_mut().rev().find(|(open, _)| *open == label);
-        let check = Some(crc32c::crc32c(&bytes) as u16);
         if let Some((_, checks)) = holding {
             checks[slot as usize] = check;
-        } else if let Some(place) = self.place_of(bar.instrument, label) {
-            self.bars[place].checks[slot as usize] = check;
         }
     }
 
@@ -236,6 +243,7 @@ impl Collector {
     fn bar(&mut self, event: EventId, bar: &Bar15m) {
         let Some(minutes) = self.minutes.get_mut(bar.instrument.index()) else { return };
         let checks = minutes.checks_of(bar.open_time);
+        minutes.told = minutes.told.max(Some(bar.open_time));
         minutes.newest = None;
         if bar.close_time > self.active_from {
             minutes.newest = Some(self.bars.len());
