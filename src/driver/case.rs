@@ -490,7 +490,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             execution.join(" "),
-            @r#""compat" 0 375 0 0 true 1 1000000000 1 1000000 1000000000"#
+            @r#""compat" 0 375 0 0 true 1 1000000000 1 1000000 7"#
         );
         assert_eq!(case.given, names.into_iter().chain(["fees".to_owned()]).collect());
     }

@@ -205,7 +205,7 @@ mod tests {
         let line = |field: &StateField| format!("{} · {field}", field.part.name(&run));
         insta::assert_snapshot!(fields.iter().map(line).collect::<Vec<_>>().join("\n"), @"
         strategy · strategy.config.swing_period: 5 6
-        indicator swings of NSE_EQ|INE155A01022 · strategy.lanes.0.indicators.swings.period: 5 6
+        indicator swings of NSE_EQ|INE155A01022 · strategy.memory.Whole.0.swings.period: 5 6
         ");
         assert_eq!(differences(&one, &one), []);
     }

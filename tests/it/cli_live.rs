@@ -172,7 +172,7 @@ fn acknowledged_events_that_are_gone_stop_everything() {
 #[test]
 fn a_feed_that_is_none_is_refused() {
     let desk = desk();
-    let error = desk.refuses(2, "live --feed upstox");
+    let error = desk.refuses(2, "live --feed zerodha");
     assert!(error.contains("sim:CASE"), "{error}");
     let error = desk.refuses(2, "live --feed history:nowhere");
     assert!(error.contains("nowhere"), "{error}");
