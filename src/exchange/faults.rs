@@ -58,7 +58,10 @@ const fn rate(kind: Kind, word: &'static str) -> Form {
     Form { kind, word, span_max_us: 0, chance: None, is_span_optional: true }
 }
 
-const FORMS: [Form; 12] = [
+/// How many kinds there are.
+const KINDS: usize = 12;
+
+const FORMS: [Form; KINDS] = [
     rate(Kind::Drop, "drop"),
     rate(Kind::Dup, "dup"),
     Form {
@@ -95,7 +98,7 @@ pub struct Fault {
 
 /// All kinds, each as it is asked for. By default nothing goes wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Faults([Fault; FORMS.len()]);
+pub struct Faults([Fault; KINDS]);
 
 /// Why faults cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
