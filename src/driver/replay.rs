@@ -107,7 +107,7 @@ impl Replay {
             None => Writer::digest_only(),
         };
         // To hash alone takes less than to hand over.
-        let has_work = threads > 1 && run_dir.is_some();
+        let has_work = threads > 1;
         let journal = if has_work { journal.in_background() } else { journal };
         drive(&self.run, &mut history, journal, sinks).map_err(|error| match error {
             DriveError::Source(error) => ReplayError::Store(error),

@@ -10,7 +10,9 @@ use super::error::JournalError;
 use super::log::Log;
 use super::writer::Sealed;
 
-/// Batches that are under way between two threads.
+/// Batches that go from thread to thread together: to wake somebody takes as long as to hash one.
+const TOGETHER: usize = 8;
+/// Stacks of these that are under way between two threads.
 const UNDER_WAY: usize = 2;
 
 /// Takes batches in their order.
@@ -78,9 +80,13 @@ pub enum Desk {
 /// A keeper on a thread of its own.
 pub struct Worker {
     /// Batches to be kept. `None` once there are no more.
-    full: Option<SyncSender<Batch>>,
+    full: Option<SyncSender<Vec<Batch>>>,
     /// Batches that were kept and can be used again.
-    empty: Receiver<Batch>,
+    empty: Receiver<Vec<Batch>>,
+    /// Batches that are to be handed over with the next ones.
+    filled: Vec<Batch>,
+    /// Batches that can be filled before.
+    spare: Vec<Batch>,
     thread: Option<JoinHandle<(Keeper, Result<(), JournalError>)>>,
 }
 
@@ -138,34 +144,46 @@ impl Worker {
 
     /// Puts a keeper on a thread of its own.
     pub fn start(mut keeper: Keeper, room: usize) -> Worker {
-        let (full, batches) = sync_channel::<Batch>(UNDER_WAY);
+        let (full, stacks) = sync_channel::<Vec<Batch>>(UNDER_WAY);
         let (kept, empty) = sync_channel(UNDER_WAY + 1);
+        let stack = |batches| (0..batches).map(|_| Batch::with_room(room)).collect();
         for _ in 0..UNDER_WAY {
-            kept.send(Batch::with_room(room)).expect("both ends of the channel are here");
+            kept.send(stack(TOGETHER)).expect("both ends of the channel are here");
         }
         let thread = thread::spawn(move || {
-            for batch in batches {
-                if let Err(error) = keeper.keep(&batch, false) {
-                    return (keeper, Err(error));
+            for stack in stacks {
+                for batch in &stack {
+                    if let Err(error) = keeper.keep(batch, false) {
+                        return (keeper, Err(error));
+                    }
                 }
-                if kept.send(batch).is_err() {
+                if kept.send(stack).is_err() {
                     break;
                 }
             }
             (keeper, Ok(()))
         });
-        Worker { full: Some(full), empty, thread: Some(thread) }
+        // One less: whoever writes has a batch already.
+        let (filled, spare) = (Vec::new(), stack(TOGETHER - 1));
+        Worker { full: Some(full), empty, filled, spare, thread: Some(thread) }
     }
 
     /// An empty batch for a full one; `None` when the thread has ended.
     fn pass(&mut self, batch: Batch) -> Option<Batch> {
-        self.full.as_ref()?.send(batch).ok()?;
-        self.empty.recv().ok()
+        self.filled.push(batch);
+        if self.spare.is_empty() {
+            self.full.as_ref()?.send(std::mem::take(&mut self.filled)).ok()?;
+            self.spare = self.empty.recv().ok()?;
+        }
+        self.spare.pop()
     }
 
     /// Waits until everything is kept, and takes the keeper back.
     fn finish(&mut self) -> (Keeper, Result<(), JournalError>) {
-        self.full = None;
+        if let Some(full) = self.full.take() {
+            // Where nobody takes them any more, the thread says why.
+            let _ = full.send(std::mem::take(&mut self.filled));
+        }
         let thread = self.thread.take().expect("a thread is finished once");
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }

@@ -495,7 +495,7 @@ mod tests {
                 writer = writer.in_background();
             }
             writer.input(0, 0, &Input::RunStarted(Box::new(samples::run()))).unwrap();
-            let failed = (1..10).find_map(|seq| writer.input(seq, 0, &bar).err());
+            let failed = (1..100).find_map(|seq| writer.input(seq, 0, &bar).err());
             assert!(matches!(failed, Some(JournalError::Io { doing: "writing", .. })));
             let next = writer.numbering.next_seq();
             let again = writer.input(next, 0, &bar);

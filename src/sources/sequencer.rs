@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use crate::domain::event::{Command, Input};
 use crate::domain::fact::Bar;
 use crate::domain::instrument::InstrumentId;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{MINUTE_US, Timestamp};
 
 use super::columns::BarColumns;
 
@@ -15,12 +15,20 @@ use super::columns::BarColumns;
 #[derive(Debug)]
 pub struct Sequencer {
     lanes: Vec<Lane>,
+    /// Bars that were taken out of the lanes, by minute of close and instrument, the first minute
+    /// at `begun`. With many instruments a walk along one lane finds its bars side by side in
+    /// memory, and a walk across all of them would find each somewhere else.
+    minutes: [Vec<Bar>; MINUTES_AT_A_TIME],
+    /// Close time of the first of these minutes.
+    begun: Timestamp,
+    /// Place of the next of these minutes.
+    minute: usize,
     /// Ends of the sessions that are not over, ascending, the next one last.
     session_ends: Vec<Timestamp>,
     /// Commands that were not given yet, ascending, the next one last.
     commands: Vec<Command>,
-    /// Close time of the earliest minute that is still to come; [`UNKNOWN`] where a lane has no bar
-    /// and is not at its end, `Timestamp::MAX` where all lanes are.
+    /// Close time of the next minute that holds a bar; [`UNKNOWN`] where a lane has no bar and is
+    /// not at its end, `Timestamp::MAX` where all lanes are.
     next: Timestamp,
     watermark: Timestamp,
 }
@@ -45,6 +53,9 @@ const UNKNOWN: Timestamp = Timestamp::MIN;
 /// go, and not too many to stay in the processor's first cache.
 const INPUTS_AT_A_TIME: usize = 128;
 
+/// Minutes that are taken out of the lanes at a time.
+const MINUTES_AT_A_TIME: usize = 16;
+
 impl Sequencer {
     /// A sequencer for `instruments` lanes, the ends of the run's sessions, and what somebody wants
     /// during the run. Ends and commands ascend in time.
@@ -52,6 +63,9 @@ impl Sequencer {
         let lane = |_| Lane { next: UNKNOWN, ..Lane::default() };
         Sequencer {
             lanes: (0..instruments).map(lane).collect(),
+            minutes: Default::default(),
+            begun: Timestamp::MIN,
+            minute: MINUTES_AT_A_TIME,
             session_ends: session_ends.iter().rev().copied().collect(),
             commands: commands.iter().rev().copied().collect(),
             next: UNKNOWN,
@@ -89,7 +103,7 @@ impl Sequencer {
     /// rows, and when all is said.
     pub fn take(&mut self, inputs: &mut Vec<Input>) {
         if self.next == UNKNOWN {
-            self.next = self.lanes.iter().map(|lane| lane.next).min().unwrap_or(Timestamp::MAX);
+            self.refill();
         }
         let enough = inputs.len() + INPUTS_AT_A_TIME;
         while inputs.len() < enough {
@@ -101,22 +115,44 @@ impl Sequencer {
             } else if self.next == UNKNOWN || self.next == Timestamp::MAX {
                 return;
             } else {
-                self.take_minute(self.next, inputs);
+                self.take_minute(inputs);
             }
         }
     }
 
-    /// All bars that close at `minute`, then the watermark.
-    fn take_minute(&mut self, minute: Timestamp, inputs: &mut Vec<Input>) {
-        self.next = Timestamp::MAX;
-        for lane in &mut self.lanes {
-            while lane.next == minute {
-                inputs.push(Input::Bar(lane.take()));
-            }
-            self.next = self.next.min(lane.next);
-        }
+    /// All bars of the next minute, then the watermark.
+    fn take_minute(&mut self, inputs: &mut Vec<Input>) {
+        let minute = self.next;
+        inputs.extend(self.minutes[self.minute].drain(..).map(Input::Bar));
         if minute > self.watermark {
             inputs.push(self.advance(minute));
+        }
+        self.find_next();
+    }
+
+    /// Goes on to the next minute that holds a bar.
+    fn find_next(&mut self) {
+        let rest = self.minutes.get(self.minute..).unwrap_or_default();
+        match rest.iter().position(|bars| !bars.is_empty()) {
+            Some(further) => {
+                self.minute += further;
+                self.next = self.begun.plus_us(self.minute as i64 * MINUTE_US);
+            }
+            None => self.refill(),
+        }
+    }
+
+    /// Takes the next minutes out of the lanes: as many as every lane can tell of.
+    fn refill(&mut self) {
+        self.next = self.lanes.iter().map(|lane| lane.next).min().unwrap_or(Timestamp::MAX);
+        if self.next == UNKNOWN || self.next == Timestamp::MAX {
+            return;
+        }
+        (self.begun, self.minute) = (self.next, 0);
+        let last = self.begun.plus_us((MINUTES_AT_A_TIME as i64 - 1) * MINUTE_US);
+        let last = self.lanes.iter().map(Lane::known_to).fold(last, Timestamp::min);
+        for lane in &mut self.lanes {
+            lane.take(self.begun, last, &mut self.minutes);
         }
     }
 
@@ -149,16 +185,29 @@ impl Sequencer {
 }
 
 impl Lane {
-    /// The bar that is due.
-    #[inline]
-    fn take(&mut self) -> Bar {
-        let bar = self.bars[self.row];
-        self.row += 1;
-        match self.bars.get(self.row) {
-            Some(bar) => self.next = bar.close_time(),
-            None => self.begin_part(),
+    /// Up to which close time all its bars are among those at hand.
+    fn known_to(&self) -> Timestamp {
+        match self.bars.last() {
+            Some(last) if !self.is_ended || !self.parts.is_empty() => last.close_time(),
+            _ => Timestamp::MAX,
         }
-        bar
+    }
+
+    /// Sorts the bars that close up to `last` into their minutes, of which the first one closes at
+    /// `begun`.
+    fn take(&mut self, begun: Timestamp, last: Timestamp, minutes: &mut [Vec<Bar>]) {
+        if self.next > last {
+            return;
+        }
+        for bar in &self.bars[self.row..] {
+            self.next = bar.close_time();
+            if self.next > last {
+                return;
+            }
+            minutes[((self.next.0 - begun.0) / MINUTE_US) as usize].push(*bar);
+            self.row += 1;
+        }
+        self.begin_part();
     }
 
     /// Goes on to the next part that holds a bar.
@@ -190,6 +239,9 @@ pub fn in_order(columns: &BarColumns, instrument: InstrumentId) -> Vec<Bar> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::event::CommandKind;
     use crate::domain::money::{Price, Qty};
@@ -278,5 +330,52 @@ mod tests {
         assert_eq!(told(&mut sequencer), ["0:15#0", "W9:16", "pause16", "0:16#1", "W9:17"]);
         sequencer.end(0);
         assert_eq!(told(&mut sequencer), ["W15:30", "resume30", "kill1"]);
+    }
+
+    proptest! {
+        /// However the rows were cut into parts and handed in, they come as if all had been sorted
+        /// together.
+        #[test]
+        fn parts_come_as_if_all_had_been_sorted(
+            lanes in vec(vec((0..3_u32, 0..60_u32), 0..60), 1..4),
+            cuts in vec(1..20_usize, 1..6),
+        ) {
+            let bars = |(lane, times): (usize, &Vec<(u32, u32)>)| {
+                let times: Vec<_> = times.iter().map(|(hour, minute)| (9 + hour, *minute)).collect();
+                minutes(lane as u16, &times)
+            };
+            let bars: Vec<Vec<Bar>> = lanes.iter().enumerate().map(bars).collect();
+            let mut sorted = bars.concat();
+            sorted.sort_by_key(|bar| (bar.open_time, bar.instrument));
+            let mut expected = Vec::new();
+            for minute in sorted.chunk_by(|a, b| a.open_time == b.open_time) {
+                expected.extend(minute.iter().copied().map(Input::Bar));
+                expected.push(Input::Watermark(minute[0].close_time()));
+            }
+            let mut sequencer = Sequencer::new(bars.len(), &[], &[]);
+            let mut rest = bars;
+            let (mut told, mut sizes) = (Vec::new(), cuts.into_iter().cycle());
+            while rest.iter().any(|bars| !bars.is_empty()) {
+                for (lane, bars) in rest.iter_mut().enumerate() {
+                    // A part ends where a minute does.
+                    let mut size = sizes.next().unwrap_or(1).min(bars.len());
+                    while size > 0 && size < bars.len()
+                        && bars[size].open_time == bars[size - 1].open_time
+                    {
+                        size += 1;
+                    }
+                    let part: Vec<Bar> = bars.drain(..size).collect();
+                    sequencer.add(lane, part);
+                    sequencer.take(&mut told);
+                }
+            }
+            (0..rest.len()).for_each(|lane| sequencer.end(lane));
+            while told.len() < expected.len() {
+                let before = told.len();
+                sequencer.take(&mut told);
+                prop_assert!(told.len() > before, "something is left to be told");
+            }
+            prop_assert_eq!(told, expected);
+        }
     }
 }
