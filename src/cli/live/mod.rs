@@ -40,6 +40,7 @@ use crate::sinks::Sink;
 use crate::sinks::summary::Summary;
 use crate::sources::market::Market;
 
+use super::broker::TokenArgs;
 use super::exit::Exit;
 use super::facts;
 use super::failure::Failure;
@@ -86,10 +87,8 @@ pub struct LiveArgs {
     /// Sessions of history before the day; 0 to begin cold
     #[arg(long, value_name = "N", default_value_t = 20)]
     warmup_sessions: usize,
-    /// File that holds the access token, readable by you alone [default: the variable
-    /// LOCKSTEP_UPSTOX_TOKEN]
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenArgs,
     /// How much later than its time a trade may come, in milliseconds; bars close so much later
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = lateness)]
     lateness_ms: u32,
@@ -192,7 +191,7 @@ fn rupees(text: &str) -> Result<i64, String> {
 pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     let Mode::Paper = args.mode;
     let life = resolve::resolve(args, market, clock::now())?;
-    network::check_token(args)?;
+    network::check_token(args, &life, clock::now())?;
     let golden = life.golden.as_ref().ok().map(|dir| store::load(dir)).transpose();
     let golden = golden.map_err(|error| super::golden::failure(error, &life.name))?;
     let identity =
