@@ -64,9 +64,8 @@ pub fn run(args: &TokenCommand) -> Result<Exit, Failure> {
 }
 
 fn set(account: &str) -> Result<Exit, Failure> {
-    let text = typed().map_err(|error| {
-        Failure::new(Exit::Io, "failed to read the token").because(error)
-    })?;
+    let text = typed()
+        .map_err(|error| Failure::new(Exit::Io, "failed to read the token").because(error))?;
     let token = Token::keep(&text, account).map_err(kept_failure)?;
     let now = clock::now();
     let facts = [
@@ -94,7 +93,7 @@ fn kept_failure(error: TokenError) -> Failure {
     let failure = Failure::new(Exit::Usage, "the token was not kept").because(&error);
     match error {
         TokenError::Keyring(KeyringError::Unavailable { .. }) => failure
-            .hint("`install -m 600 /dev/stdin FILE` makes such a file; paste, then Ctrl-D twice"),
+            .hint("put it into a file that only you can read, and name that with --token-file"),
         _ => failure,
     }
 }

@@ -29,9 +29,8 @@ pub fn token(args: &TokenArgs, now: Timestamp) -> Line {
         Expiry::At(end) if end <= now => Line::new("Token", State::Problem, fact)
             .hint("`lockstep token set` replaces it; a token of the day ends at 03:30"),
         Expiry::At(_) => Line::new("Token", State::Ok, fact),
-        Expiry::Unknown(_) => {
-            Line::new("Token", State::Note, fact).hint("`lockstep token check --ask` asks the broker")
-        }
+        Expiry::Unknown(_) => Line::new("Token", State::Note, fact)
+            .hint("`lockstep token check --ask` asks the broker"),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The network of a live run: the broker's, or that of a stand-in exchange inside this program.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use crate::domain::time::Timestamp;
+use crate::domain::session::Session;
+use crate::domain::time::{MINUTE_US, Timestamp};
 use crate::driver::listen::Network;
 use crate::driver::replay::Replay;
 use crate::exchange::pace::Speed;
@@ -78,7 +80,8 @@ pub fn check_token(args: &LiveArgs, life: &Life, now: Timestamp) -> Result<(), F
     }
     let source = args.token.source();
     let token = source.read().map_err(|error| {
-        let help = "without an account, `--feed sim:sample` plays the sample over the same protocol";
+        let help =
+            "without an account, `--feed sim:sample` plays the sample over the same protocol";
         token_failure(error).hint(help)
     })?;
     let Expiry::At(end) = token.expiry() else { return Ok(()) };
@@ -92,7 +95,9 @@ pub fn check_token(args: &LiveArgs, life: &Life, now: Timestamp) -> Result<(), F
     let windows = life.run.sessions.iter().flat_map(|session| &session.windows);
     if windows.map(|window| window.close).max().is_some_and(|close| end < close) {
         terminal::say(format!("warning: the access token ends before the session does: {good}"));
-        terminal::say("  help: put a new one in its place in time; it is read with each connection");
+        terminal::say(
+            "  help: put a new one in its place in time; it is read with each connection",
+        );
     }
     Ok(())
 }
@@ -142,10 +147,35 @@ fn wall_ns() -> i64 {
     clock::stamp().wall_ns
 }
 
-/// Says what the run looks at.
-pub fn announce(args: &LiveArgs, name: &str) {
+/// Whether market time passes as people's does, or some times as quickly.
+pub fn is_paced(args: &LiveArgs) -> bool {
     match args.feed {
-        Feed::Upstox => terminal::say(format!("PAPER · no real orders · Upstox, {name}")),
-        Feed::Sim(_) | Feed::History(_) => {}
+        Feed::Upstox => true,
+        Feed::Sim(_) => args.speed != Speed::Max,
+        Feed::History(_) => false,
     }
+}
+
+/// Says what the run looks at, where it is kept and how it is stopped.
+pub fn announce(args: &LiveArgs, life: &Life, run_dir: &Path, now: Timestamp) {
+    let since = life.run.config.active_from;
+    let days: Vec<&Session> =
+        life.run.sessions.iter().filter(|session| session.date >= since.date()).collect();
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return };
+    let days = match days.len() {
+        1 => format!("session of {}", first.date),
+        count => format!("{count} sessions from {} to {}", first.date, last.date),
+    };
+    let speed = match args.feed {
+        Feed::Sim(_) => format!(" · speed {}", args.speed),
+        Feed::Upstox | Feed::History(_) => String::new(),
+    };
+    terminal::say(format!("PAPER · no real orders · {} · {days}{speed}", args.feed));
+    let open = first.windows.first().map_or(now, |window| window.open);
+    if args.feed == Feed::Upstox && now < open {
+        let minutes = (open.0 - now.0) / MINUTE_US;
+        let (hours, minutes) = (minutes / 60, minutes % 60);
+        terminal::say(format!("it opens at {open} IST, in {hours} h {minutes:02} min"));
+    }
+    terminal::say(format!("{} · Ctrl-C stops, the same command goes on", run_dir.display()));
 }

@@ -35,9 +35,9 @@ impl Token {
             return Expiry::Unknown("its payload cannot be read");
         };
         // Some issuers write seconds with a fraction, which does not matter here.
-        let seconds = claims.get("exp").and_then(|exp| {
-            exp.as_i64().or_else(|| exp.as_f64().map(|seconds| seconds as i64))
-        });
+        let seconds = claims
+            .get("exp")
+            .and_then(|exp| exp.as_i64().or_else(|| exp.as_f64().map(|seconds| seconds as i64)));
         match seconds {
             Some(seconds @ 0..=SECONDS_MAX) => Expiry::At(Timestamp(seconds * 1_000_000)),
             Some(_) => Expiry::Unknown("its exp is no time"),

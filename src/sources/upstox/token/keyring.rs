@@ -5,6 +5,8 @@
 use keyring_core::api::CredentialStoreApi as _;
 #[cfg(target_os = "linux")]
 use keyring_core::{Entry, Error};
+#[cfg(target_os = "linux")]
+use linux_keyutils::{KeyRing, KeyRingIdentifier};
 
 /// Under which name a token lies where nobody says otherwise.
 pub const ACCOUNT: &str = "upstox";
@@ -17,13 +19,13 @@ const SERVICE: &str = "lockstep";
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// There is no keyring, or this program may not use it.
-    #[error("there is no keyring to use here: {why}; a file and `--token-file` do the same")]
+    #[error("there is no keyring to use here: {why}")]
     Unavailable {
         /// What the system says.
         why: String,
     },
     /// It has no such entry.
-    #[error("the keyring has no token under the name {account}; `lockstep token set` puts one in")]
+    #[error("the keyring has no token under the name {account}")]
     Empty {
         /// The name.
         account: String,
@@ -51,7 +53,18 @@ pub fn read(account: &str) -> Result<Vec<u8>, KeyringError> {
 /// See [`KeyringError`].
 #[cfg(target_os = "linux")]
 pub(super) fn write(account: &str, secret: &[u8]) -> Result<(), KeyringError> {
-    entry(account)?.set_secret(secret).map_err(|error| failed(account, error))
+    let entry = entry(account)?;
+    let set = entry.set_secret(secret).map_err(|error| failed(account, error));
+    // What cannot be read again is not kept, and a part of it is not left behind.
+    let kept = set.and_then(|()| entry.get_secret().map_err(|error| failed(account, error)));
+    match kept {
+        Ok(kept) if kept == secret => Ok(()),
+        other => {
+            let _ = entry.delete_credential();
+            let why = "what it gives back is something else".to_owned();
+            Err(other.err().unwrap_or(KeyringError::Refused { why }))
+        }
+    }
 }
 
 /// Removes what lies under `account`.
@@ -65,6 +78,10 @@ pub fn forget(account: &str) -> Result<(), KeyringError> {
 
 #[cfg(target_os = "linux")]
 fn entry(account: &str) -> Result<Entry, KeyringError> {
+    // A process outside of a login has no session keyring of its own, and of what lies in the one
+    // that it is lent it may read nothing. With one of its own it reaches the lasting keyring.
+    let session = KeyRing::from_special_id(KeyRingIdentifier::Session, true);
+    session.map_err(|error| KeyringError::Unavailable { why: error.to_string() })?;
     let store = linux_keyutils_keyring_store::Store::new();
     let entry = store.and_then(|store| store.build(SERVICE, account, None));
     entry.map_err(|error| failed(account, error))
