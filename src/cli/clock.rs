@@ -15,6 +15,12 @@ pub fn now() -> Timestamp {
     Timestamp(jiff::Timestamp::now().as_microsecond())
 }
 
+/// The moment that a header of HTTP names, as in `Tue, 24 Nov 2026 22:32:47 GMT`.
+pub fn http_date(text: &str) -> Option<Timestamp> {
+    let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text);
+    parsed.ok().map(|time| Timestamp(time.as_microsecond()))
+}
+
 /// A stopwatch that starts now.
 pub fn stopwatch() -> Instant {
     Instant::now()
@@ -34,3 +40,15 @@ static BOOT_ID: LazyLock<[u8; 16]> = LazyLock::new(|| {
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
     u128::from_str_radix(&digits, 16).map_or([0; 16], u128::to_be_bytes)
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_an_answer_is_read() {
+        let at = Timestamp::parse("2026-11-25T04:02:47").unwrap();
+        assert_eq!(http_date("Tue, 24 Nov 2026 22:32:47 GMT"), Some(at));
+        assert_eq!(http_date("yesterday"), None);
+    }
+}

@@ -77,7 +77,8 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 /// When the case cannot be played, the token's file cannot be used, or the port is taken.
 pub fn run(args: &FeedArgs, market: &Market) -> Result<Exit, Failure> {
     let FeedCommand::Serve(args) = &args.command;
-    let (exchange, token) = (exchange_of(args, market)?, token_of(args)?);
+    let token = args.token_file.as_deref().map(token_of).transpose()?.flatten();
+    let exchange = exchange_of(args, market)?;
     for left_out in &exchange.left_out {
         let what = left_out.defect.map_or("the minute is there twice", |defect| defect.word());
         terminal::say(format!("left out {} {}: {what}", left_out.key, left_out.time));
@@ -136,9 +137,11 @@ fn exchange_of(args: &ServeArgs, market: &Market) -> Result<Arc<Exchange>, Failu
     market_of(&replay)
 }
 
-/// The token in the file, if there is a file.
-fn token_of(args: &ServeArgs) -> Result<Option<String>, Failure> {
-    let Some(path) = &args.token_file else { return Ok(None) };
+/// The token that opens a stand-in exchange, if its file is there.
+///
+/// # Errors
+/// When the file cannot be read or holds no token.
+pub fn token_of(path: &Path) -> Result<Option<String>, Failure> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

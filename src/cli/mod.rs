@@ -3,6 +3,7 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+pub mod broker;
 pub mod check;
 pub mod clock;
 pub mod config;
@@ -25,6 +26,7 @@ pub mod project;
 pub mod replay;
 pub mod serve;
 pub mod terminal;
+pub mod token;
 pub mod verify;
 
 use std::process::ExitCode;
@@ -59,6 +61,8 @@ enum Command {
     Control(control::ControlArgs),
     /// Play a case as an exchange that a live run can connect to
     Feed(Box<feed::FeedArgs>),
+    /// Keep the broker's access token in the system's keyring, check it, forget it
+    Token(token::TokenCommand),
     /// Bring history in, look at it, list it, make it up
     Data(data::DataArgs),
     /// Compare two runs, or a run and a golden
@@ -105,6 +109,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Serve(args) => serve::run(&args),
         Command::Control(args) => control::run(&args),
         Command::Feed(args) => feed::run(&args, &prepare::market()?),
+        Command::Token(args) => token::run(&args),
         Command::Data(args) => data::run(args, &prepare::market()?),
         Command::Diff(args) => diff::run(&args, &prepare::book_of_run),
         Command::Golden(args) => {

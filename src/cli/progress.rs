@@ -26,7 +26,7 @@ impl Progress {
     pub fn input(&mut self, input: &Input) {
         match input {
             Input::RunStarted(run) => {
-                self.bar = terminal::progress(self.label, run.sessions.len() as u64);
+                self.bar = terminal::progress(self.label, run.sessions.len() as u64, "sessions");
             }
             Input::Watermark(time) if time.date() != self.date => {
                 self.date = time.date();

@@ -17,15 +17,16 @@ pub fn stdout_paint() -> Paint {
     if io::stdout().is_terminal() && !refused { Paint::Ansi } else { Paint::Plain }
 }
 
-/// A bar on stderr over `steps` steps, hidden where stderr is no terminal.
-pub fn progress(label: &'static str, steps: u64) -> ProgressBar {
+/// A bar on stderr over `steps` steps, each one `what` in the plural, hidden where stderr is no terminal.
+pub fn progress(label: &'static str, steps: u64, what: &str) -> ProgressBar {
     let target = match io::stderr().is_terminal() {
         true => ProgressDrawTarget::stderr(),
         false => ProgressDrawTarget::hidden(),
     };
-    let style = ProgressStyle::with_template("   {msg:<8} {bar:24} {pos}/{len} sessions")
-        .expect("the template is well formed")
-        .progress_chars("██░");
+    let style =
+        ProgressStyle::with_template(&format!("   {{msg:<8}} {{bar:24}} {{pos}}/{{len}} {what}"))
+            .expect("the template is well formed")
+            .progress_chars("██░");
     ProgressBar::with_draw_target(Some(steps), target).with_style(style).with_message(label)
 }
 

@@ -1,6 +1,7 @@
 //! The world in. Everything that can fail fails here, at the door, before an event exists.
 //!
 //! - [`columns`] minute bars of one instrument, column by column
+//! - [`download`] minutes of the broker's archive into the store
 //! - [`feed`] what a live feed means, without the network
 //! - [`import`] other people's CSV and Parquet files into the store
 //! - [`inspect`] what is wrong or remarkable in a history
@@ -12,6 +13,7 @@
 //! - [`upstox`] the broker's market data: between the network and plain values
 
 pub mod columns;
+pub mod download;
 pub mod feed;
 pub mod import;
 pub mod inspect;

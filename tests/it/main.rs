@@ -2,6 +2,7 @@
 
 mod align;
 mod archive;
+mod canary;
 mod cli_align;
 mod cli_check;
 mod cli_difference;
@@ -30,5 +31,6 @@ mod serve;
 mod tables;
 mod tick_laws;
 mod tick_stories;
+mod tls;
 mod verify;
 mod world;

@@ -46,6 +46,21 @@ pub(super) struct CheckArgs {
     format: Format,
 }
 
+impl CheckArgs {
+    /// These keys of a history, on these days, for people.
+    pub(super) fn of(dir: &Path, keys: &[String], (from, to): (Date, Date)) -> CheckArgs {
+        CheckArgs {
+            dir: Some(dir.to_path_buf()),
+            case: None,
+            replays: PathBuf::new(),
+            symbol: keys.to_vec(),
+            from: Some(from),
+            to: Some(to),
+            format: Format::Human,
+        }
+    }
+}
+
 /// Inspects the store and writes the report.
 pub(super) fn run(args: &CheckArgs, market: &Market) -> Result<(String, Exit), Failure> {
     let case = args.case.as_ref().map(|name| Case::load(&args.replays, name)).transpose();

@@ -1,11 +1,13 @@
 //! `lockstep data`: history in, looked at, listed.
 //!
 //! - [`import`] other people's files into the store
+//! - [`fetch`] minutes of the broker's archive into the store
 //! - [`check`] what is wrong or remarkable in a store
 //! - [`info`] what a store holds
 //! - [`sample`] made-up history
 
 mod check;
+mod fetch;
 mod import;
 mod info;
 mod sample;
@@ -33,6 +35,8 @@ pub struct DataArgs {
 enum DataCommand {
     /// Bring minute bars from CSV or Parquet files into a history
     Import(Box<import::ImportArgs>),
+    /// Fetch minutes of finished days from the broker's archive into a history
+    Fetch(Box<fetch::FetchArgs>),
     /// Look for gaps, duplicates, defects, splits and other oddities in a history
     Check(check::CheckArgs),
     /// List the files of a history
@@ -72,6 +76,7 @@ pub fn run(args: DataArgs, market: &Market) -> Result<Exit, Failure> {
 fn run_to(args: DataArgs, market: &Market, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (text, exit) = match args.command {
         DataCommand::Import(args) => import::run(*args, market)?,
+        DataCommand::Fetch(args) => fetch::run(&args, market)?,
         DataCommand::Check(args) => check::run(&args, market)?,
         DataCommand::Info(args) => info::run(&args.dir, market)?,
         DataCommand::Sample(args) => sample::run(&args, market)?,

@@ -5,12 +5,17 @@
 //! - `network` the broker's network, or a stand-in's
 //! - `wishes` what people want meanwhile
 //! - `beside` scanner, tables and CSV files
-//! - `health` how quickly things went, and what was repaired
+//! - `health` how quickly things go, and what was repaired
+//! - `acks` and `spread` how long the disk takes, and how times are spread
+//! - `status` what the terminal shows meanwhile
 
+mod acks;
 mod beside;
 mod health;
 mod network;
 mod resolve;
+mod spread;
+mod status;
 mod wishes;
 
 use std::cell::RefCell;
@@ -40,15 +45,18 @@ use crate::sinks::Sink;
 use crate::sinks::summary::Summary;
 use crate::sources::market::Market;
 
+use super::broker::TokenArgs;
 use super::exit::Exit;
 use super::facts;
 use super::failure::Failure;
-use super::progress::Progress;
 use super::terminal::{self, grouped};
 use super::{clock, prepare};
+use acks::Acks;
 use beside::Beside;
 use health::Watch;
+pub use resolve::DATA;
 use resolve::Life;
+use status::Status;
 pub use wishes::FOLDER as CONTROL;
 use wishes::Wishes;
 
@@ -86,10 +94,8 @@ pub struct LiveArgs {
     /// Sessions of history before the day; 0 to begin cold
     #[arg(long, value_name = "N", default_value_t = 20)]
     warmup_sessions: usize,
-    /// File that holds the access token, readable by you alone [default: the variable
-    /// LOCKSTEP_UPSTOX_TOKEN]
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenArgs,
     /// How much later than its time a trade may come, in milliseconds; bars close so much later
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = lateness)]
     lateness_ms: u32,
@@ -192,7 +198,7 @@ fn rupees(text: &str) -> Result<i64, String> {
 pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     let Mode::Paper = args.mode;
     let life = resolve::resolve(args, market, clock::now())?;
-    network::check_token(args)?;
+    network::check_token(args, &life, clock::now())?;
     let golden = life.golden.as_ref().ok().map(|dir| store::load(dir)).transpose();
     let golden = golden.map_err(|error| super::golden::failure(error, &life.name))?;
     let identity =
@@ -203,8 +209,10 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     let stamp = clock::stamp();
     let _lock = Lock::take(&run_dir, &holder(stamp))?;
     let identity = Identity { run_id, salt_seed: salt_seed(stamp), created_ns: stamp.wall_ns };
-    let setup = Setup::durable(&run_dir, identity, clock::stamp);
-    network::announce(args, &life.name);
+    let acks = Acks::default();
+    let mut setup = Setup::durable(&run_dir, identity, clock::stamp);
+    setup.disk = acks.over(setup.disk);
+    network::announce(args, &life, &run_dir, clock::now());
 
     let stop = stop_when_told()?;
     let mut beside = Beside::open(args, &run_dir, &run_id.to_string());
@@ -212,18 +220,19 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     let pulse = Rc::new(Pulse::default());
     let mut summary = Summary::since(life.run.config.active_from);
     let mut collector = Collector::new(&life.run);
-    let mut watch = Watch::new(Rc::clone(&pulse));
-    let mut progress = Progress::new("Live");
+    let mut watch = Watch::new(Rc::clone(&pulse), acks, run_dir.join(health::FILE));
+    let mut status = Status::new(network::is_paced(args));
     let mut tape = Tape::new(args.format, Arc::clone(&stop));
     let started = clock::stopwatch();
     let lived = {
         let mut sinks: Vec<&mut dyn Sink> =
-            vec![&mut summary, &mut collector, &mut watch, &mut tape, &mut progress];
+            vec![&mut summary, &mut collector, &mut watch, &mut tape, &mut status];
         sinks.extend(beside.sinks());
         lived(args, &life, &setup, (&stop, &pulse, wishes), &mut sinks)
     };
     let seconds = started.elapsed().as_secs_f64();
-    progress.finish();
+    status.finish();
+    let health = watch.finish();
     let lived = lived.map_err(failure)?;
     tape.finish()?;
     let beside = beside.finish();
@@ -236,7 +245,7 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
             run_dir: &run_dir,
             summary: &summary,
             lived: &lived,
-            watch: &watch,
+            health,
             beside,
             comparison: comparison.as_ref(),
             seconds,
@@ -350,7 +359,7 @@ struct Report<'a> {
     run_dir: &'a Path,
     summary: &'a Summary,
     lived: &'a Lived,
-    watch: &'a Watch,
+    health: Vec<(&'static str, String)>,
     beside: Vec<(&'static str, String)>,
     comparison: Option<&'a Comparison>,
     seconds: f64,
@@ -365,7 +374,7 @@ impl Report<'_> {
             "Run",
             format!("{} strategy bars · {seconds:.2} s", grouped(summary.strategy_bars)),
         ));
-        all.extend(self.watch.facts());
+        all.extend(self.health.iter().cloned());
         all.extend(facts::outcome(summary));
         all.push(("Golden", self.golden()));
         all.extend(self.beside.iter().cloned());

@@ -1,9 +1,11 @@
 //! The network of a live run: the broker's, or that of a stand-in exchange inside this program.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use crate::domain::time::Timestamp;
+use crate::domain::session::Session;
+use crate::domain::time::{MINUTE_US, Timestamp};
 use crate::driver::listen::Network;
 use crate::driver::replay::Replay;
 use crate::exchange::pace::Speed;
@@ -12,11 +14,15 @@ use crate::sources::feed::Settings;
 use crate::sources::feed::clock::Pace;
 use crate::sources::upstox::endpoint::{Endpoints, Roots};
 use crate::sources::upstox::socket::{EVENTS, spawn};
-use crate::sources::upstox::token::{Token, TokenSource, VARIABLE};
+use crate::sources::upstox::token::expiry::Expiry;
+use crate::sources::upstox::token::{Token, TokenSource};
 
+use super::super::broker::token_failure;
 use super::super::exit::Exit;
 use super::super::failure::Failure;
+use super::super::token::until;
 use super::super::{clock, feed, prepare, terminal};
+use super::resolve::Life;
 use super::{Feed, LiveArgs};
 
 /// Events of a stand-in that wait at a time.
@@ -58,34 +64,46 @@ pub fn open(args: &LiveArgs, replay: Option<&Replay>, from: Timestamp) -> Result
     }
 }
 
-/// Where the token is.
-fn tokens(args: &LiveArgs) -> TokenSource {
-    match &args.token_file {
-        Some(path) => TokenSource::File(path.clone()),
-        None => TokenSource::Variable(VARIABLE),
-    }
-}
-
-/// Looks whether there is a token, before anything is begun.
+/// Looks whether there is a token that is good long enough, before anything is begun.
 ///
 /// # Errors
-/// When the broker is the feed and there is none.
-pub fn check_token(args: &LiveArgs) -> Result<(), Failure> {
-    if args.feed != Feed::Upstox {
+/// When the broker is the feed and there is none, or it has expired.
+pub fn check_token(args: &LiveArgs, life: &Life, now: Timestamp) -> Result<(), Failure> {
+    // A stand-in makes its own token, unless there is one to go by.
+    let is_asked = match args.feed {
+        Feed::Upstox => true,
+        Feed::Sim(_) => args.token.token_file.is_some(),
+        Feed::History(_) => false,
+    };
+    if !is_asked {
         return Ok(());
     }
-    let read = tokens(args).read().map(|_| ());
-    read.map_err(|error| {
-        Failure::new(Exit::Usage, "there is no access token for Upstox")
-            .because(error)
-            .hint(format!("put it into the variable {VARIABLE}, or into a file for --token-file"))
-            .hint("an Analytics Token is enough: it reads the market and cannot trade")
-            .hint("without an account, `--feed sim:sample` plays the sample over the same protocol")
-    })
+    let source = args.token.source();
+    let token = source.read().map_err(|error| {
+        let help =
+            "without an account, `--feed sim:sample` plays the sample over the same protocol";
+        token_failure(error).hint(help)
+    })?;
+    let Expiry::At(end) = token.expiry() else { return Ok(()) };
+    let good = until(Expiry::At(end), now);
+    if end <= now {
+        return Err(Failure::new(Exit::Usage, "the access token is not good any more")
+            .at(source)
+            .because(good)
+            .hint("`lockstep token set` replaces it; a token of the day ends at 03:30"));
+    }
+    let windows = life.run.sessions.iter().flat_map(|session| &session.windows);
+    if windows.map(|window| window.close).max().is_some_and(|close| end < close) {
+        terminal::say(format!("warning: the access token ends before the session does: {good}"));
+        terminal::say(
+            "  help: put a new one in its place in time; it is read with each connection",
+        );
+    }
+    Ok(())
 }
 
 fn broker(args: &LiveArgs) -> Result<Network, String> {
-    let tokens = tokens(args);
+    let tokens = args.token.source();
     let (sender, events) = sync_channel(EVENTS);
     let handle = spawn(Endpoints::upstox(), tokens, wall_ns, sender);
     let handle = handle.map_err(|error| prepare::chain(&error))?;
@@ -95,6 +113,10 @@ fn broker(args: &LiveArgs) -> Result<Network, String> {
 fn stand_in(args: &LiveArgs, replay: &Replay, from: Timestamp) -> Result<Network, String> {
     let market = feed::market_of(replay).map_err(|failure| failure.to_string())?;
     let start = replay.run.config.active_from;
+    // A file with a token opens the stand-in too, so that it goes the way that it goes to a broker.
+    let file = args.token.token_file.as_deref();
+    let token = file.map(feed::token_of).transpose().map_err(|failure| failure.to_string())?;
+    let token = token.flatten();
     let options = Options {
         play: Play::Market(Arc::clone(&market)),
         port: 0,
@@ -102,7 +124,7 @@ fn stand_in(args: &LiveArgs, replay: &Replay, from: Timestamp) -> Result<Network
         from: (from > start).then_some(from),
         faults: args.faults,
         seed: args.seed,
-        token: None,
+        token,
         clock: feed::monotonic_us,
         log: Box::new(|_| {}),
     };
@@ -110,7 +132,10 @@ fn stand_in(args: &LiveArgs, replay: &Replay, from: Timestamp) -> Result<Network
         serve(options).map_err(|error| format!("the stand-in exchange cannot open: {error}"))?;
     let endpoints =
         Endpoints { rest_base: serving.url(), roots: Roots::WebPki, allow_plain_loopback: true };
-    let tokens = TokenSource::StandIn(Token::of_stand_in(&serving.token));
+    let tokens = match file {
+        Some(path) => TokenSource::File(path.to_owned()),
+        None => TokenSource::StandIn(Token::of_stand_in(&serving.token)),
+    };
     // A market that waits for its reader is not to run ahead of what is judged.
     let (sender, events) = sync_channel(STAND_IN_EVENTS);
     let handle = spawn(endpoints, tokens, wall_ns, sender);
@@ -122,10 +147,35 @@ fn wall_ns() -> i64 {
     clock::stamp().wall_ns
 }
 
-/// Says what the run looks at.
-pub fn announce(args: &LiveArgs, name: &str) {
+/// Whether market time passes as people's does, or some times as quickly.
+pub fn is_paced(args: &LiveArgs) -> bool {
     match args.feed {
-        Feed::Upstox => terminal::say(format!("PAPER · no real orders · Upstox, {name}")),
-        Feed::Sim(_) | Feed::History(_) => {}
+        Feed::Upstox => true,
+        Feed::Sim(_) => args.speed != Speed::Max,
+        Feed::History(_) => false,
     }
+}
+
+/// Says what the run looks at, where it is kept and how it is stopped.
+pub fn announce(args: &LiveArgs, life: &Life, run_dir: &Path, now: Timestamp) {
+    let since = life.run.config.active_from;
+    let days: Vec<&Session> =
+        life.run.sessions.iter().filter(|session| session.date >= since.date()).collect();
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return };
+    let days = match days.len() {
+        1 => format!("session of {}", first.date),
+        count => format!("{count} sessions from {} to {}", first.date, last.date),
+    };
+    let speed = match args.feed {
+        Feed::Sim(_) => format!(" · speed {}", args.speed),
+        Feed::Upstox | Feed::History(_) => String::new(),
+    };
+    terminal::say(format!("PAPER · no real orders · {} · {days}{speed}", args.feed));
+    let open = first.windows.first().map_or(now, |window| window.open);
+    if args.feed == Feed::Upstox && now < open {
+        let minutes = (open.0 - now.0) / MINUTE_US;
+        let (hours, minutes) = (minutes / 60, minutes % 60);
+        terminal::say(format!("it opens at {open} IST, in {hours} h {minutes:02} min"));
+    }
+    terminal::say(format!("{} · Ctrl-C stops, the same command goes on", run_dir.display()));
 }

@@ -91,7 +91,10 @@ pub fn replace(run_dir: &Path, path: &Path, why: &str, say: &Say) -> Result<(), 
 pub fn in_a_child(path: &Path, program: Option<&Path>) -> Result<(), DuckError> {
     let Some(program) = program else { return Ok(()) };
     let words = ["project".as_ref(), "--preflight".as_ref(), path.as_os_str()];
-    let ended = Command::new(program).args(words).stdin(Stdio::null()).output();
+    let mut command = Command::new(program);
+    // It has no use for the access token, so it does not get it.
+    command.args(words).stdin(Stdio::null()).env_remove("LOCKSTEP_UPSTOX_TOKEN");
+    let ended = command.output();
     let ended = ended.map_err(io("opening in a process of its own", path))?;
     if ended.status.success() {
         return Ok(());

@@ -158,6 +158,13 @@ impl Rest {
         self.candles(token, &format!("/v3/historical-candle/{key}/minutes/1/{last}/{first}"))
     }
 
+    /// Asks what the time is there, without a token: the header `Date` of whatever is answered.
+    pub fn date(&self) -> Result<String, RestError> {
+        let answer = self.agent.get(format!("{}/", self.base)).call().map_err(failed)?;
+        let date = answer.headers().get("date").and_then(|value| value.to_str().ok());
+        date.map(words).ok_or_else(|| RestError::Reply { why: "it has no date".to_owned() })
+    }
+
     fn candles(&self, token: &Token, path: &str) -> Result<Candles, RestError> {
         let body = self.get(token, path)?;
         let scrubbed = |error: CandlesError| RestError::Reply { why: token.scrubbed(&error.why) };

@@ -1,12 +1,20 @@
 //! The access token: where it is kept, and nothing that could show it. It comes from a file that
-//! only its owner can read or from the environment, never from the command line, where every user
-//! of the machine could see it.
+//! only its owner can read, from the environment or from the system's keyring, never from the
+//! command line, where every user of the machine could see it.
+//!
+//! - [`expiry`] until when it is good
+//! - [`keyring`] the system's keyring
+
+pub mod expiry;
+pub mod keyring;
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::{env, fmt};
+
+use keyring::KeyringError;
 
 /// The environment variable with the token.
 pub const VARIABLE: &str = "LOCKSTEP_UPSTOX_TOKEN";
@@ -38,6 +46,8 @@ pub enum TokenSource {
     File(PathBuf),
     /// An environment variable, in practice [`VARIABLE`].
     Variable(&'static str),
+    /// The system's keyring, under this name.
+    Keyring(String),
     /// The token of a stand-in exchange inside this program.
     StandIn(Token),
 }
@@ -71,6 +81,9 @@ pub enum TokenError {
         /// The variable.
         variable: &'static str,
     },
+    /// The keyring has none, or does not give it.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// What was found cannot be a token.
     #[error("{place}: not a token: {why}; copy it again from the broker's page")]
     Malformed {
@@ -81,12 +94,27 @@ pub enum TokenError {
     },
 }
 
+impl fmt::Display for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TokenSource::File(path) => write!(f, "the file {}", path.display()),
+            TokenSource::Variable(variable) => write!(f, "the variable {variable}"),
+            TokenSource::Keyring(account) => write!(f, "the keyring, under {account}"),
+            TokenSource::StandIn(_) => f.write_str("the stand-in exchange"),
+        }
+    }
+}
+
 impl TokenSource {
     /// Reads the token anew.
     pub fn read(&self) -> Result<Token, TokenError> {
         match self {
             TokenSource::File(path) => read_file(path),
             TokenSource::StandIn(token) => Ok(token.clone()),
+            TokenSource::Keyring(account) => {
+                let place = format!("keyring, {account}");
+                Token::of_bytes(keyring::read(account)?, &place)
+            }
             TokenSource::Variable(variable) => {
                 let text = env::var_os(variable).ok_or(TokenError::Unset { variable })?;
                 let text = OsString::into_string(text).map_err(|_| TokenError::Malformed {
@@ -106,11 +134,7 @@ fn read_file(path: &Path) -> Result<Token, TokenError> {
     check_mode(&file, path)?;
     let mut bytes = Vec::new();
     file.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    let place = path.display().to_string();
-    match String::from_utf8(bytes) {
-        Ok(text) => Token::new(&text, &place),
-        Err(_) => Err(TokenError::Malformed { place, why: "it is not text" }),
-    }
+    Token::of_bytes(bytes, &path.display().to_string())
 }
 
 /// Nobody but the owner may read the file.
@@ -133,6 +157,21 @@ fn check_mode(_: &File, _: &Path) -> Result<(), TokenError> {
 }
 
 impl Token {
+    /// Puts what somebody typed into the keyring, under `account`. Blanks around it do not count.
+    ///
+    /// # Errors
+    /// When it cannot be a token, or the keyring does not take it.
+    pub fn keep(text: &str, account: &str) -> Result<Token, TokenError> {
+        let token = Token::new(text, "what was typed")?;
+        keyring::write(account, token.0.as_bytes())?;
+        Ok(token)
+    }
+
+    fn of_bytes(bytes: Vec<u8>, place: &str) -> Result<Token, TokenError> {
+        let not_text = |_| TokenError::Malformed { place: place.to_owned(), why: "it is not text" };
+        Token::new(&String::from_utf8(bytes).map_err(not_text)?, place)
+    }
+
     /// The token in `text`, which was found at `place`; blanks around it do not count.
     fn new(text: &str, place: &str) -> Result<Token, TokenError> {
         let text = text.trim();
@@ -219,6 +258,33 @@ mod tests {
         }
         let missing = TokenSource::File(PathBuf::from("no/such/file")).read().unwrap_err();
         assert!(missing.to_string().starts_with("no/such/file: the token cannot be read: "));
+    }
+
+    /// Containers and strict kernels have no keyring; then that is what has to be said.
+    #[test]
+    fn the_keyring_keeps_a_token_until_it_is_told_to_forget() {
+        let account = format!("test-{}", std::process::id());
+        let source = TokenSource::Keyring(account.clone());
+        match Token::keep(&format!(" {CANARY} "), &account) {
+            Ok(_) => {
+                assert_eq!(source.read().unwrap().bearer(), format!("Bearer {CANARY}"));
+                Token::keep("another", &account).unwrap();
+                assert_eq!(source.read().unwrap().bearer(), "Bearer another");
+                keyring::forget(&account).unwrap();
+                let error = source.read().unwrap_err();
+                assert!(matches!(error, TokenError::Keyring(KeyringError::Empty { .. })));
+                let error = keyring::forget(&account).unwrap_err();
+                assert!(matches!(error, KeyringError::Empty { .. }), "{error}");
+            }
+            Err(error) => {
+                let is_none =
+                    matches!(error, TokenError::Keyring(KeyringError::Unavailable { .. }));
+                assert!(is_none, "{error}");
+                assert_eq!(format!("{error} {error:?}").find("canary"), None);
+            }
+        }
+        let error = Token::keep("canary canary", &account).unwrap_err();
+        assert!(error.to_string().starts_with("what was typed: not a token: "), "{error}");
     }
 
     #[test]
