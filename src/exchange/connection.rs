@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::domain::time::Timestamp;
+use crate::domain::time::{MINUTE_US, SECOND_US, Timestamp};
 
 use super::frames::{Frames, Sent, Wanted};
 use super::line::{Faulty, Happening, What};
@@ -20,6 +20,8 @@ use super::ticker::Mode;
 
 /// Frames that may be on their way unconfirmed at the speed `max`.
 const WINDOW: u32 = 32;
+/// How often order books are told, as time goes here; at most once for each minute of the market.
+const BOOKS_EVERY_US: i64 = SECOND_US / 2;
 /// Where nothing is to be sent for so long, a ping is.
 const PING_EVERY: Duration = Duration::from_secs(10);
 /// How long somebody has to answer a goodbye.
@@ -32,10 +34,19 @@ pub(super) enum Tape {
 }
 
 impl Tape {
-    fn new(play: &Play, from: Timestamp) -> Tape {
+    fn new(play: &Play, speed: Speed, from: Timestamp) -> Tape {
         match play {
             Play::Market(market) => {
-                Tape::Market(Box::new(Frames::of(market, &Wanted::new(), from)))
+                let frames = Frames::of(market, &Wanted::new(), from);
+                // A market that waits for its reader has nobody who waits for it.
+                let frames = match speed {
+                    Speed::Max => frames,
+                    Speed::Times(times) => {
+                        let every_us = BOOKS_EVERY_US.saturating_mul(i64::from(times));
+                        frames.with_books(every_us.min(MINUTE_US))
+                    }
+                };
+                Tape::Market(Box::new(frames))
             }
             Play::Recorded(frames) => {
                 let next = frames.partition_point(|sent| sent.at < from);
@@ -123,7 +134,7 @@ impl From<axum::Error> for Over {
 impl Connection {
     pub(super) fn new(socket: WebSocket, shared: Arc<Shared>, number: u64) -> Connection {
         let (from, shared_now) = (shared.untold(), shared.now());
-        let tape = Tape::new(&shared.play, from);
+        let tape = Tape::new(&shared.play, shared.speed, from);
         let tape = Faulty::new(tape, shared.faults, shared.seed, number);
         Connection {
             socket,

@@ -93,9 +93,14 @@ pub fn full(feed: &Feed) -> &MarketFullFeed {
 }
 
 pub fn ltpc(feed: &Feed) -> Ltpc {
+    last(feed).unwrap()
+}
+
+/// The last trade; `None` where the order book alone is told.
+pub fn last(feed: &Feed) -> Option<Ltpc> {
     match feed.feed_union.as_ref().unwrap() {
-        FeedUnion::Ltpc(ltpc) => *ltpc,
-        _ => full(feed).ltpc.unwrap(),
+        FeedUnion::Ltpc(ltpc) => Some(*ltpc),
+        _ => full(feed).ltpc,
     }
 }
 
@@ -109,7 +114,7 @@ pub fn trades<'a>(frames: impl IntoIterator<Item = &'a Bytes>) -> BTreeMap<Strin
             continue;
         }
         for (key, feed) in &response.feeds {
-            let (last, volume) = (ltpc(feed), full(feed).vtt);
+            let (Some(last), volume) = (last(feed), full(feed).vtt) else { continue };
             all.entry(key.clone()).or_default().push(Trade {
                 time: Timestamp(last.ltt * 1_000),
                 price: Price::from_rupees(last.ltp).unwrap(),

@@ -5,6 +5,11 @@
 //! whole minute, and three seconds after each end of trading, so that the clock of whoever listens
 //! goes on; the real server sends WebSocket pings. And a frame never tells two trades of one
 //! instrument, so that nothing is lost between frames; the real one leaves some out.
+//!
+//! Half a second after each end of trading every key is told once more as it stands, and so it is
+//! every minute while orders for a closing auction are taken. Where it is asked for
+//! ([`Frames::with_books`]), order books are told all the time, which the real server does many
+//! times a second: they are the sign that there is nothing else to say.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -25,6 +30,10 @@ use super::ticker::{Mode, Ticker, millis};
 const TOGETHER_US: i64 = 250_000;
 /// After the end of trading the clock is told once more.
 const AFTER_CLOSE_US: i64 = 3 * SECOND_US;
+/// How long after it every key is told once more.
+const STANDING_US: i64 = SECOND_US / 2;
+/// Keys in a frame of order books at most.
+const BOOKS_MAX: usize = 50;
 /// The segments whose phases are told.
 const SEGMENTS: [&str; 3] = ["NSE_EQ", "NSE_INDEX", "BSE_EQ"];
 
@@ -53,6 +62,20 @@ pub struct Frames {
     minute: Timestamp,
     /// Nothing before this is told but in the snapshot.
     from: Timestamp,
+    /// How often order books are told during trading, and whose turn it is; not at all without it.
+    books_us: Option<i64>,
+    book: usize,
+}
+
+/// What is told at its time, whether anything is traded or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// The phases, and with them the time.
+    Clock,
+    /// Where every key stands.
+    Standing,
+    /// Some order books.
+    Books,
 }
 
 /// What somebody follows: by place, and how.
@@ -88,9 +111,17 @@ impl Frames {
         let minute = day.as_ref().map_or(from, |day| day.begin.max(from.floor_to(MINUTE_US)));
         let tickers = wanted.iter().map(ticker).collect();
         let (market, queue) = (Arc::clone(market), VecDeque::new());
-        let mut frames = Frames { market, tickers, queue, day, minute, from };
+        let mut frames =
+            Frames { market, tickers, queue, day, minute, from, books_us: None, book: 0 };
         frames.skip_to_minute();
         frames
+    }
+
+    /// The same with frames of order books during trading, every so many microseconds of market
+    /// time, a whole number of milliseconds.
+    #[must_use]
+    pub fn with_books(self, every_us: i64) -> Frames {
+        Frames { books_us: Some(every_us), ..self }
     }
 
     /// Bars of days that are not played are passed over.
@@ -104,7 +135,8 @@ impl Frames {
     /// are the places of which a snapshot is due.
     pub(super) fn change(&mut self, wanted: &Wanted, fresh: &[usize], at: Timestamp) {
         let from = self.untold().min(at);
-        *self = Frames::silent(&Arc::clone(&self.market), wanted, from);
+        let books_us = self.books_us;
+        *self = Frames { books_us, ..Frames::silent(&Arc::clone(&self.market), wanted, from) };
         self.queue.extend(self.snapshot(fresh));
     }
 
@@ -124,7 +156,13 @@ impl Frames {
 
     fn feed_of(&self, ticker: &Ticker, at: Timestamp) -> (String, Feed) {
         let lane = &self.market.lanes[ticker.place];
-        (lane.instrument.key.clone(), ticker.feed(lane, at))
+        let auction = self.day.as_ref().and_then(|day| day.auction);
+        let session = self.market.session(at.date());
+        let is_auctioned = auction.is_some_and(|it| it.open <= at && at < it.close)
+            && session.and_then(|session| lane.auction_from(session)).is_some();
+        let feed = ticker.feed(lane, at);
+        let feed = if is_auctioned { ticker.in_auction(feed) } else { feed };
+        (lane.instrument.key.clone(), feed)
     }
 
     /// The phases at that time.
@@ -180,12 +218,13 @@ impl Frames {
         self.minute = minute.plus_minutes(1);
         let trades = self.trades(minute);
         let opens = trades.first().is_some_and(|(trade, ..)| trade.time == minute);
-        let mut infos = self.infos(minute, opens).into_iter().peekable();
+        let mut dues = self.dues(minute, opens).into_iter().peekable();
         let mut group = Group::default();
         for (trade, ticker, bar) in trades {
-            while let Some(at) = infos.next_if(|at| *at <= trade.time) {
+            while let Some(due) = dues.next_if(|(at, _)| *at <= trade.time) {
                 self.queue.extend(group.take());
-                self.queue.push_back(self.info(at));
+                let told = self.told(due);
+                self.queue.extend(told);
             }
             let ticker = &mut self.tickers[ticker];
             let lane = &self.market.lanes[ticker.place];
@@ -196,8 +235,37 @@ impl Frames {
             group.add(&lane.instrument.key, ticker.feed(lane, trade.time), trade.time);
         }
         self.queue.extend(group.take());
-        let rest: Vec<Sent> = infos.map(|at| self.info(at)).collect();
-        self.queue.extend(rest);
+        for due in dues {
+            let told = self.told(due);
+            self.queue.extend(told);
+        }
+    }
+
+    /// The frame that is due, if there is anything to say.
+    fn told(&mut self, (at, due): (Timestamp, Due)) -> Option<Sent> {
+        match due {
+            Due::Clock => Some(self.info(at)),
+            Due::Standing => {
+                let feeds: BTreeMap<String, Feed> =
+                    self.tickers.iter().map(|ticker| self.feed_of(ticker, at)).collect();
+                (!feeds.is_empty()).then(|| sent(at, at, Type::LiveFeed, feeds))
+            }
+            Due::Books => self.books(at),
+        }
+    }
+
+    /// The order books of those whose turn it is.
+    fn books(&mut self, at: Timestamp) -> Option<Sent> {
+        let count = self.tickers.len().min(BOOKS_MAX);
+        let first = self.book;
+        self.book = (first + count).checked_rem(self.tickers.len())?;
+        let turn = (first..first + count).map(|place| &self.tickers[place % self.tickers.len()]);
+        let book = |ticker: &Ticker| {
+            let lane = &self.market.lanes[ticker.place];
+            Some((lane.instrument.key.clone(), ticker.book_alone(lane)?))
+        };
+        let feeds: BTreeMap<String, Feed> = turn.filter_map(book).collect();
+        (!feeds.is_empty()).then(|| sent(at, at, Type::LiveFeed, feeds))
     }
 
     /// The trades of a minute by time, with the ticker's place among the tickers and the bar's.
@@ -213,14 +281,26 @@ impl Frames {
         all
     }
 
-    /// When the phases, or the clock alone, are told within a minute.
-    fn infos(&self, minute: Timestamp, opens: bool) -> Vec<Timestamp> {
+    /// What is told within a minute besides trades, by time.
+    fn dues(&self, minute: Timestamp, opens: bool) -> Vec<(Timestamp, Due)> {
         let Some(day) = &self.day else { return Vec::new() };
-        let within = |time: &Timestamp| minute <= *time && *time < minute.plus_minutes(1);
-        let mut all: Vec<Timestamp> = day.steps.iter().map(|(time, _)| *time).collect();
-        all.extend(day.closes.iter().map(|close| close.plus_us(AFTER_CLOSE_US)));
-        all.extend((!opens).then_some(minute));
-        all.retain(|time| within(time) && *time >= self.from);
+        let clocks = day.steps.iter().map(|(time, _)| *time);
+        let clocks = clocks.chain(day.closes.iter().map(|close| close.plus_us(AFTER_CLOSE_US)));
+        let clocks = clocks.chain((!opens).then_some(minute));
+        let mut all: Vec<(Timestamp, Due)> = clocks.map(|time| (time, Due::Clock)).collect();
+        let standing = day.closes.iter().map(|close| close.plus_us(STANDING_US));
+        let auction = day.auction.filter(|window| window.open <= minute && minute < window.close);
+        let standing = standing.chain(auction.map(|_| minute));
+        all.extend(standing.map(|time| (time, Due::Standing)));
+        if let Some(every_us) = self.books_us {
+            let times = (0..MINUTE_US.div_euclid(every_us)).map(|it| minute.plus_us(it * every_us));
+            let is_open = |time: &Timestamp| {
+                day.windows.iter().any(|window| window.open <= *time && *time < window.close)
+            };
+            all.extend(times.filter(is_open).map(|time| (time, Due::Books)));
+        }
+        all.retain(|(time, _)| minute <= *time && *time < minute.plus_minutes(1));
+        all.retain(|(time, _)| *time >= self.from);
         all.sort_unstable();
         all.dedup();
         all
@@ -462,7 +542,13 @@ mod tests {
         let mut frames = Frames::new(&market, [TATA], Mode::Full, market.start());
         let snapshot = decoded(&frames.nth(1).unwrap().bytes);
         assert_eq!(ltpc(&snapshot.feeds[TATA]), crate::sources::upstox::proto::Ltpc::default());
-        assert!(frames.all(|sent| decoded(&sent.bytes).r#type() == Type::MarketInfo));
+        let mut live = 0;
+        for sent in frames {
+            let response = decoded(&sent.bytes);
+            live += usize::from(response.r#type() == Type::LiveFeed);
+            assert!(response.feeds.values().all(|feed| ltpc(feed).ltt == 0));
+        }
+        assert_eq!(live, 2, "it is told as it stands after each end of trading");
     }
 
     #[test]
@@ -489,5 +575,45 @@ mod tests {
         2026-08-03T15:25 CAS_M_STOP
         2026-08-03T15:30 CAS_STOP
         ");
+    }
+
+    #[test]
+    fn a_closing_auction_is_told_by_its_price_and_not_as_trades() {
+        let (lanes, sessions) = history("2026-08-03", "2026-08-03");
+        let market = Arc::new(Market::new(lanes, sessions, date("2026-08-03")).unwrap());
+        let (close, end) = (at("2026-08-03T15:15"), at("2026-08-03T15:30"));
+        let mut told = 0;
+        for sent in Frames::new(&market, [TATA], Mode::Full, market.start()) {
+            let Some(feed) = decoded(&sent.bytes).feeds.get(TATA).cloned() else { continue };
+            let (full, last) = (full(&feed).clone(), ltpc(&feed));
+            let is_indication = close <= sent.at && sent.at < end && full.iep > 0.0;
+            assert_eq!(full.iep > 0.0, full.rp > 0.0 && full.ieq > 0);
+            assert_eq!(last.iep.is_some(), full.iep > 0.0, "at {}", sent.at);
+            assert!(full.iep == 0.0 || is_indication, "at {}", sent.at);
+            told += usize::from(is_indication);
+        }
+        assert!(told >= 15, "{told}");
+    }
+
+    #[test]
+    fn order_books_are_told_in_turn_and_say_nothing_of_trades() {
+        let market = short();
+        let (plain, from) = (frames(&market, market.start()), market.start());
+        let with = Frames::new(&market, [BSE, TATA], Mode::Full, from).with_books(SECOND_US);
+        let (mut rest, mut books) = (Vec::new(), 0);
+        for sent in with {
+            let response = decoded(&sent.bytes);
+            let is_book = |feed: &Feed| full(feed).ltpc.is_none();
+            if !response.feeds.is_empty() && response.feeds.values().all(is_book) {
+                assert_eq!(sent.at.0 % SECOND_US, 0);
+                assert!(response.feeds.values().all(|feed| full(feed).market_level.is_some()));
+                books += 1;
+            } else {
+                rest.push(sent);
+            }
+        }
+        // From the first trade on: each second of eight minutes, on two days.
+        assert!((950..=960).contains(&books), "{books}");
+        assert_eq!(trades(bytes(&rest)), trades(bytes(&plain)));
     }
 }

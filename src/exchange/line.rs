@@ -11,7 +11,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::domain::time::{MINUTE_US, SECOND_US, Timestamp};
-use crate::sources::upstox::proto::{FeedResponse, Type};
+use crate::sources::upstox::proto::{
+    FeedResponse, MarketFullFeed, MarketInfo, Type, feed, full_feed,
+};
 
 use super::faults::{Faults, Kind};
 use super::frames::{Frames, Sent, Wanted};
@@ -22,6 +24,8 @@ use super::ticker::Mode;
 const SKEW_LASTS_US: i64 = MINUTE_US;
 /// How long somebody waits who was refused.
 const TRY_AGAIN_US: i64 = SECOND_US;
+/// A mode and a phase that the schema does not have.
+const UNKNOWN_NUMBER: i32 = 77;
 /// With what a line is cut: most often without a word. 1000 would say that all is well.
 const CLOSE_CODES: [Option<u16>; 4] = [None, Some(1001), Some(1011), Some(1012)];
 
@@ -108,6 +112,12 @@ impl<I: Iterator<Item = Sent>> Faulty<I> {
         if self.dice.strikes(Kind::Garbage) {
             let bytes = self.dice.garbage();
             self.arrive(sent.at, Happening { at: sent.at, first: sent.at, what: bytes });
+        }
+        if self.dice.strikes(Kind::Book)
+            && let Some(bytes) = book_alone(&sent.bytes)
+        {
+            let what = What::Frame(bytes);
+            self.arrive(sent.at, Happening { at: sent.at, first: sent.at, what });
         }
         if self.dice.strikes(Kind::Half) {
             let length = self.dice.below(Kind::Half, sent.bytes.len() as u64) as usize;
@@ -220,6 +230,34 @@ impl<I: Iterator<Item = Sent>> Iterator for Faulty<I> {
     fn next(&mut self) -> Option<Happening> {
         self.next_until(Timestamp::MAX)
     }
+}
+
+/// What a later feed might say of the same keys: their order books without the last trade, in a
+/// mode, with fields and about a segment that nobody knows yet. None where the frame has no book.
+fn book_alone(bytes: &Bytes) -> Option<Bytes> {
+    let mut later = FeedResponse::decode(bytes.clone()).ok()?;
+    if later.r#type() != Type::LiveFeed {
+        return None;
+    }
+    later.feeds.retain(|_, feed| {
+        feed.request_mode = UNKNOWN_NUMBER;
+        let Some(feed::FeedUnion::FullFeed(full)) = &mut feed.feed_union else { return false };
+        let Some(full_feed::FullFeedUnion::MarketFf(market)) = &mut full.full_feed_union else {
+            return false;
+        };
+        let market_level = market.market_level.take();
+        *market = MarketFullFeed { market_level, ..MarketFullFeed::default() };
+        true
+    });
+    if later.feeds.is_empty() {
+        return None;
+    }
+    let segment_status = [("NSE_LATER".to_owned(), UNKNOWN_NUMBER)].into();
+    later.market_info = Some(MarketInfo { segment_status, ..MarketInfo::default() });
+    let mut bytes = later.encode_to_vec();
+    // Field 60 of the message and a number in it.
+    bytes.extend_from_slice(&[0xE0, 0x03, 0x2A]);
+    Some(bytes.into())
 }
 
 /// Everything that happens to somebody who follows the same instruments all the time, and who, when
@@ -484,6 +522,24 @@ mod tests {
         rest.retain(|it| whole.contains(it));
         assert_eq!(rest, whole, "every frame is there besides");
         assert!(garbage.len() > whole.len() + 10);
+    }
+
+    #[test]
+    fn what_a_later_feed_might_say_is_there_besides_and_is_read() {
+        let market = short();
+        let whole = line(&market, "", 1);
+        let later = line(&market, "book=0.3", 1);
+        let mut rest = later.clone();
+        rest.retain(|it| whole.contains(it));
+        assert_eq!(rest, whole, "every frame is there besides");
+        assert!(later.len() > whole.len() + 20);
+        for bytes in frames(&later).into_iter().filter(|bytes| bytes.ends_with(&[0x2A])) {
+            let frame = crate::sources::upstox::frame::decode(bytes).unwrap();
+            assert!(frame.refused.is_empty() && !frame.quotes.is_empty());
+            assert!(frame.quotes.iter().all(|it| it.trade.is_none() && it.mode == UNKNOWN_NUMBER));
+            assert_eq!(frame.phases[0].status, "STATUS_77");
+        }
+        assert_eq!(minutes(&trades(frames(&rest))), played(&market));
     }
 
     #[test]

@@ -14,6 +14,8 @@ use super::script;
 /// Minutes before continuous trading at which orders are taken, and at which none are any more.
 const PRE_OPEN_MINUTES: i64 = 15;
 const PRE_OPEN_END_MINUTES: i64 = 7;
+/// Minutes in which orders for the closing auction are taken.
+const AUCTION_MINUTES: i64 = 15;
 
 /// Instruments, days and history.
 #[derive(Clone, Debug)]
@@ -142,7 +144,13 @@ impl Market {
         closes.sort_unstable();
         closes.dedup();
         let begin = begin.floor_to(MINUTE_US);
-        Day { date, begin, end: last.floor_to(MINUTE_US).plus_minutes(1), steps, closes }
+        let auction = session.auction_windows.last().map(|window| Window {
+            open: window.close,
+            close: window.close.plus_minutes(AUCTION_MINUTES),
+        });
+        let windows = session.windows.clone();
+        let end = last.floor_to(MINUTE_US).plus_minutes(1);
+        Day { date, begin, end, steps, closes, windows, auction }
     }
 }
 
@@ -200,6 +208,10 @@ pub(super) struct Day {
     pub(super) steps: Vec<(Timestamp, Step)>,
     /// Ends of continuous trading and of the day's last trades, ascending.
     pub(super) closes: Vec<Timestamp>,
+    /// The segment's continuous trading.
+    pub(super) windows: Vec<Window>,
+    /// When orders for the closing auction are taken, on days that have one.
+    pub(super) auction: Option<Window>,
 }
 
 /// A change of phase.

@@ -179,6 +179,35 @@ impl Ticker {
         Feed { request_mode: mode.into(), feed_union: Some(union) }
     }
 
+    /// What a frame says that has nothing but the order book; `None` where there is none.
+    pub(super) fn book_alone(&self, lane: &Lane) -> Option<Feed> {
+        self.day.as_ref().filter(|_| self.mode == Mode::Full)?;
+        let market_level = Some(MarketLevel { bid_ask_quote: self.book(lane) });
+        let market = MarketFullFeed { market_level, ..MarketFullFeed::default() };
+        let market_ff = full_feed::FullFeedUnion::MarketFf(market);
+        let full = FullFeed { full_feed_union: Some(market_ff) };
+        let union = Some(feed::FeedUnion::FullFeed(full));
+        Some(Feed { request_mode: RequestMode::FullD5.into(), feed_union: union })
+    }
+
+    /// The same entry while orders for the closing auction are taken: at which price and for how
+    /// many shares it would match now. Made up from the last trade.
+    pub(super) fn in_auction(&self, mut feed: Feed) -> Feed {
+        let Some(last) = self.day.as_ref().map(|day| day.last) else { return feed };
+        if let Some(feed::FeedUnion::FullFeed(full)) = &mut feed.feed_union
+            && let Some(full_feed::FullFeedUnion::MarketFf(market)) = &mut full.full_feed_union
+        {
+            market.iep = last.price.rupees();
+            market.rp = last.price.rupees();
+            market.ieq = last.quantity.0;
+            market.iiq_total = last.quantity.0;
+            if let Some(ltpc) = &mut market.ltpc {
+                ltpc.iep = Some(last.price.rupees());
+            }
+        }
+        feed
+    }
+
     fn ltpc(&self, lane: &Lane) -> Ltpc {
         let Some(day) = &self.day else { return Ltpc::default() };
         let close = day.bars.0.checked_sub(1).map(|last| lane.bars[last].close.rupees());

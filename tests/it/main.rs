@@ -16,7 +16,6 @@ mod cli_trials;
 mod codegen;
 mod core_stories;
 mod desk;
-mod feed_seeds;
 mod forge;
 mod fuzz;
 mod laws;

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::process::{self, Done, Stop};
-use crate::{browser, crash, determinism, golden, kill, sabotage, sample, tidy};
+use crate::{browser, crash, determinism, feed, golden, kill, sabotage, sample, tidy};
 
 /// A step's name and what it does.
 type Step = (&'static str, fn() -> Done);
@@ -18,8 +18,10 @@ const STEPS: &[Step] = &[
     ("golden", golden::check),
     ("determinism", determinism::run),
     ("crash", || crash::run(&["--seeds", "20000"].map(Into::into))),
+    ("feed", || feed::run(&["--seeds", "1400"].map(Into::into))),
     ("browser", browser::run),
-    ("kill", || kill::run(25, 1)),
+    ("kill", || kill::run(kill::Feed::History, 25, 1)),
+    ("kill-feed", || kill::run(kill::Feed::Sim, 15, 1)),
     ("sabotage", || sabotage::run(None, true, false)),
     ("replay", || process::run(process::program("make").arg("replay"))),
 ];

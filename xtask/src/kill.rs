@@ -1,6 +1,7 @@
 //! `cargo xtask kill`: a live run is killed (`kill -9`) at random moments and started again, over
 //! and over. Everything that it said was on the disk must be in its journal, just so, and the run
-//! must end with the digest of a replay that nobody disturbed.
+//! must end as a replay that nobody disturbed: with its digest where it was told minutes, and with
+//! its facts where it heard trades over the broker's protocol (`--feed sim`).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,8 +11,31 @@ use std::process::{Child, Command, Stdio};
 
 use crate::process::{self, Build, Done, Stop};
 
-/// Lines that a process says at most before it is killed.
-const LINES_MAX: u64 = 1_500;
+/// What the run is fed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Feed {
+    /// The minutes of a case.
+    History,
+    /// The same as trades, from a stand-in exchange over the broker's protocol.
+    Sim,
+}
+
+impl Feed {
+    const fn word(self) -> &'static str {
+        match self {
+            Feed::History => "history:kill",
+            Feed::Sim => "sim:kill",
+        }
+    }
+
+    /// Lines that a process says at most before it is killed: about a session.
+    const fn lines_max(self) -> u64 {
+        match self {
+            Feed::History => 1_500,
+            Feed::Sim => 5_000,
+        }
+    }
+}
 
 /// What the loop has seen.
 #[derive(Default)]
@@ -23,14 +47,16 @@ struct Seen {
 }
 
 /// Kills `kills` processes, beginning with `seed`.
-pub fn run(kills: u64, seed: u64) -> Done {
+pub fn run(feed: Feed, kills: u64, seed: u64) -> Done {
     process::build(Build::Release)?;
-    let desk = Desk::new()?;
-    let want = desk.digest_of_replay()?;
+    let desk = Desk::new(feed)?;
+    let want = desk.replay()?;
     let mut random = Random(seed);
     let mut seen = Seen::default();
     println!(
-        "seed {seed}: six sessions of the sample, after three that warm up, killed {kills} times"
+        "seed {seed}: six sessions of the sample as {}, after three that warm up, killed {kills} \
+         times",
+        feed.word()
     );
     while seen.kills < kills {
         one_run(&desk, &mut random, kills, &want, &mut seen)?;
@@ -39,7 +65,8 @@ pub fn run(kills: u64, seed: u64) -> Done {
     let Seen { kills, runs, acknowledged, lost } = seen;
     println!(
         "kill: {kills} kills in {runs} runs · {acknowledged} events acknowledged · {lost} lost · \
-         every run ended as its replay, {want}"
+         every run ended as its replay, {}",
+        want.digest
     );
     match lost {
         0 => Ok(()),
@@ -48,10 +75,11 @@ pub fn run(kills: u64, seed: u64) -> Done {
 }
 
 /// A run from its beginning to its seal, in as many lives as it takes.
-fn one_run(desk: &Desk, random: &mut Random, kills: u64, want: &str, seen: &mut Seen) -> Done {
+fn one_run(desk: &Desk, random: &mut Random, kills: u64, want: &Replay, seen: &mut Seen) -> Done {
     let mut acknowledged = BTreeSet::new();
     loop {
-        let patience = if seen.kills < kills { random.below(LINES_MAX) } else { u64::MAX };
+        let patience =
+            if seen.kills < kills { random.below(desk.feed.lines_max()) } else { u64::MAX };
         let (lines, is_over) = life(&mut desk.live(), patience)?;
         acknowledged.extend(lines);
         if is_over {
@@ -69,10 +97,18 @@ fn one_run(desk: &Desk, random: &mut Random, kills: u64, want: &str, seen: &mut 
     }
     let verified = process::output(desk.lockstep(["verify", "--format", "json"]).arg(&journal))?;
     let got = process::json_string(&verified, "digest").unwrap_or_default();
-    if got != want {
-        return Err(Stop::from(format!("the run ended with {got}, its replay with {want}")));
+    match desk.feed {
+        Feed::History if got != want.digest => {
+            let want = &want.digest;
+            return Err(Stop::from(format!("the run ended with {got}, its replay with {want}")));
+        }
+        Feed::History => {}
+        // Trades are other inputs than minutes, so that only the facts can be the same.
+        Feed::Sim => {
+            process::output(desk.lockstep(["diff"]).arg(&want.journal).arg(&journal))?;
+        }
     }
-    desk.clear()
+    process::remove(&journal)
 }
 
 /// One process up to its end, or to so many lines and a kill: what it said, and whether it ended by
@@ -109,15 +145,22 @@ fn life(command: &mut Command, patience: u64) -> Result<(Vec<String>, bool), Sto
 struct Desk {
     dir: PathBuf,
     program: PathBuf,
+    feed: Feed,
+}
+
+/// The run that nobody disturbed.
+struct Replay {
+    digest: String,
+    journal: PathBuf,
 }
 
 impl Desk {
-    fn new() -> Result<Desk, Stop> {
+    fn new(feed: Feed) -> Result<Desk, Stop> {
         let program = process::executable(Build::Release);
         let dir = program.with_file_name("xtask-kill");
         let case = dir.join("replays/kill");
         let failed = |error: std::io::Error| Stop::from(format!("{}: {error}", dir.display()));
-        let desk = Desk { program, dir: dir.clone() };
+        let desk = Desk { program, dir: dir.clone(), feed };
         fs::create_dir_all(&case).map_err(failed)?;
         let data = process::root().join("replays/sample/data");
         let data = fs::canonicalize(data).map_err(failed)?;
@@ -128,7 +171,7 @@ impl Desk {
             data.display()
         );
         fs::write(case.join("case.toml"), text).map_err(failed)?;
-        desk.clear()?;
+        process::remove(&dir.join("runs"))?;
         Ok(desk)
     }
 
@@ -139,28 +182,38 @@ impl Desk {
     }
 
     fn live(&self) -> Command {
-        self.lockstep(["live", "--feed", "history:kill", "--format", "tape"])
+        self.lockstep(["live", "--feed", self.feed.word(), "--format", "tape"])
     }
 
-    fn digest_of_replay(&self) -> Result<String, Stop> {
-        let words = ["replay", "--case", "kill", "--no-journal", "--format", "json"];
+    fn replay(&self) -> Result<Replay, Stop> {
+        let words = ["replay", "--case", "kill", "--format", "json"];
         let json = process::output(self.lockstep(words).arg("--symbols").args(KEYS))?;
-        process::json_string(&json, "digest")
-            .map(str::to_owned)
-            .ok_or_else(|| Stop::from(String::from("the replay printed no digest")))
+        let digest = process::json_string(&json, "digest").map(str::to_owned);
+        let digest = digest.ok_or_else(|| String::from("the replay printed no digest"))?;
+        Ok(Replay { digest, journal: self.run_of(|name| !is_live(name))? })
     }
 
     fn journal(&self) -> Result<PathBuf, Stop> {
-        let runs = self.dir.join("runs");
-        let failed = |error: std::io::Error| Stop::from(format!("{}: {error}", runs.display()));
-        let mut entries = fs::read_dir(&runs).map_err(failed)?;
-        let only = entries.next().ok_or_else(|| Stop::from(String::from("there is no run")))?;
-        Ok(only.map_err(failed)?.path())
+        self.run_of(is_live)
     }
 
-    fn clear(&self) -> Done {
-        process::remove(&self.dir.join("runs"))
+    /// The one run with such a name.
+    fn run_of(&self, is_it: fn(&str) -> bool) -> Result<PathBuf, Stop> {
+        let runs = self.dir.join("runs");
+        let failed = |error: std::io::Error| Stop::from(format!("{}: {error}", runs.display()));
+        let mut found = None;
+        for entry in fs::read_dir(&runs).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if is_it(&entry.file_name().to_string_lossy()) {
+                found = Some(entry.path());
+            }
+        }
+        found.ok_or_else(|| Stop::from(format!("there is no run in {}", runs.display())))
     }
+}
+
+fn is_live(name: &str) -> bool {
+    name.starts_with("live-")
 }
 
 /// Naming the symbols makes a replay that is held against no golden.

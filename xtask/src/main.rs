@@ -7,6 +7,7 @@ mod ci;
 mod codegen;
 mod crash;
 mod determinism;
+mod feed;
 mod fixture;
 mod fuzz;
 mod golden;
@@ -68,6 +69,9 @@ enum Command {
     Determinism,
     /// Kill a live run at random moments, start it again, and look for what it lost.
     Kill {
+        /// What the run is fed with.
+        #[arg(long, value_name = "FEED", default_value = "history")]
+        feed: kill::Feed,
         /// How many processes are killed.
         #[arg(long, default_value_t = 25)]
         kills: u64,
@@ -86,6 +90,12 @@ enum Command {
     /// Run the journal on a simulated disk that crashes, fails and decays.
     #[command(disable_help_flag = true)]
     Crash {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Live days of the calendar in every weather, in simulated time.
+    #[command(disable_help_flag = true)]
+    Feed {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
@@ -122,11 +132,12 @@ fn main() -> ExitCode {
         Command::Fixture => fixture::write(),
         Command::Codegen => codegen::write(),
         Command::Golden(Golden::Check) => golden::check(),
-        Command::Kill { kills, seed } => kill::run(kills, seed),
+        Command::Kill { feed, kills, seed } => kill::run(feed, kills, seed),
         Command::Determinism => determinism::run(),
         Command::Bench { args } => bench::run(&args),
         Command::Browser => browser::run(),
         Command::Crash { args } => crash::run(&args),
+        Command::Feed { args } => feed::run(&args),
         Command::Sabotage { only, ci, list } => sabotage::run(only.as_deref(), ci, list),
         Command::Tidy => tidy::run(),
         Command::Ci => ci::run(),

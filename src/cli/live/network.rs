@@ -11,9 +11,9 @@ use crate::driver::replay::Replay;
 use crate::exchange::pace::Speed;
 use crate::exchange::server::{Options, Play, Serving, serve};
 use crate::sources::feed::Settings;
-use crate::sources::feed::clock::Pace;
+use crate::sources::feed::clock::Pace as MarketPace;
 use crate::sources::upstox::endpoint::{Endpoints, Roots};
-use crate::sources::upstox::socket::{EVENTS, spawn};
+use crate::sources::upstox::socket::{EVENTS, Pace, spawn};
 use crate::sources::upstox::token::expiry::Expiry;
 use crate::sources::upstox::token::{Token, TokenSource};
 
@@ -32,14 +32,14 @@ const STAND_IN_EVENTS: usize = 64;
 pub fn settings(args: &LiveArgs) -> Settings {
     let is_stand_in = args.feed != Feed::Upstox;
     let pace = match (is_stand_in, args.speed) {
-        (false, _) => Pace::Times(1),
-        (true, Speed::Max) => Pace::ByFrames,
-        (true, Speed::Times(times)) => Pace::Times(times),
+        (false, _) => MarketPace::Times(1),
+        (true, Speed::Max) => MarketPace::ByFrames,
+        (true, Speed::Times(times)) => MarketPace::Times(times),
     };
     // What takes a moment here takes longer on a market that runs faster.
     let lateness_ms = match pace {
-        Pace::Times(times) => args.lateness_ms.max(times.saturating_mul(250)),
-        Pace::ByFrames => args.lateness_ms,
+        MarketPace::Times(times) => args.lateness_ms.max(times.saturating_mul(250)),
+        MarketPace::ByFrames => args.lateness_ms,
     };
     Settings {
         pace,
@@ -105,7 +105,7 @@ pub fn check_token(args: &LiveArgs, life: &Life, now: Timestamp) -> Result<(), F
 fn broker(args: &LiveArgs) -> Result<Network, String> {
     let tokens = args.token.source();
     let (sender, events) = sync_channel(EVENTS);
-    let handle = spawn(Endpoints::upstox(), tokens, wall_ns, sender);
+    let handle = spawn(Endpoints::upstox(), tokens, wall_ns, sender, Pace::BROKER);
     let handle = handle.map_err(|error| prepare::chain(&error))?;
     Ok(Network { handle, events, keeper: None })
 }
@@ -138,7 +138,11 @@ fn stand_in(args: &LiveArgs, replay: &Replay, from: Timestamp) -> Result<Network
     };
     // A market that waits for its reader is not to run ahead of what is judged.
     let (sender, events) = sync_channel(STAND_IN_EVENTS);
-    let handle = spawn(endpoints, tokens, wall_ns, sender);
+    let times = match args.speed {
+        Speed::Max => None,
+        Speed::Times(times) => Some(times),
+    };
+    let handle = spawn(endpoints, tokens, wall_ns, sender, Pace::of_stand_in(times));
     let handle = handle.map_err(|error| prepare::chain(&error))?;
     Ok(Network { handle, events, keeper: Some(Box::new(serving)) })
 }

@@ -81,6 +81,12 @@ impl Hours {
         self.lanes[lane].iter().find(begun).map(|window| window.open)
     }
 
+    /// The end of the instrument's continuous trading on the day of `end`, as far as that is over.
+    pub fn closed(&self, lane: usize, end: Timestamp) -> Option<Timestamp> {
+        let over = |window: &&Window| window.close <= end && window.close.date() == end.date();
+        self.lanes[lane].iter().rev().find(over).map(|window| window.close)
+    }
+
     /// Minutes of continuous trading that share time with `[from, to)`.
     pub fn minutes(
         &self,

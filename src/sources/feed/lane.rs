@@ -16,6 +16,8 @@ pub struct Lane {
     pub last: Option<Tick>,
     /// Up to when nothing was missed, as far as anybody can tell.
     pub whole_until: Timestamp,
+    /// Up to when the feed told where the instrument stands: its last trade until then is known.
+    pub said_until: Timestamp,
     /// Whether the feed was away since the last trade, so that the next one tells what was missed.
     pub is_behind: bool,
     recent: VecDeque<Tick>,
@@ -38,6 +40,7 @@ impl Lane {
         Lane {
             last: None,
             whole_until: since,
+            said_until: Timestamp::MIN,
             is_behind: true,
             recent: VecDeque::with_capacity(RECENT),
             waiting: Vec::new(),

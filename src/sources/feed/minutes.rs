@@ -66,6 +66,24 @@ impl Feed {
             for (from, to) in missed {
                 self.gap(place, from, to, told);
             }
+            if self.settings.tells_each_trade && self.hours.session_end(mark) == Some(mark) {
+                self.tell_untold_end(place, mark, told);
+            }
+        }
+    }
+
+    /// A trade that was left out is noticed by the next one. After the last of a day there is none,
+    /// so such a feed says after the close where each key stands; where it did not, nobody knows.
+    fn tell_untold_end(&mut self, place: usize, end: Timestamp, told: &mut Told) {
+        let Some(close) = self.hours.closed(place, end) else { return };
+        let opened = self.hours.opened(place, end).unwrap_or(close);
+        let lane = &mut self.lanes[place];
+        // What a feed missed that was away has been told by now.
+        let is_told = lane.is_behind && lane.whole_until >= close;
+        let from = lane.said_until.max(opened);
+        lane.said_until = lane.said_until.max(close);
+        if !is_told {
+            self.gap(place, from, close, told);
         }
     }
 

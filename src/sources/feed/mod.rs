@@ -137,7 +137,8 @@ impl Feed {
             clock: MarketClock::new(settings.pace, settings.trusts_first, time, at_us),
             link: Link::new(settings.seed),
             archive: Archive::new(i64::from(settings.archive_delay_ms) * 1_000, ARCHIVE_AGAIN_US),
-            watermark: hours.mark(time).filter(|mark| *mark <= since).unwrap_or(since),
+            // Nothing closes before the open; what is said until then has its own time.
+            watermark: hours.mark(time).filter(|mark| *mark <= since).unwrap_or(time.min(since)),
             data_time: time,
             is_silent: false,
             phases: BTreeMap::new(),
@@ -344,7 +345,13 @@ impl Feed {
             }
             (self.data_time, self.is_silent) = (now, false);
         }
+        // A message that was on its way for long says nothing of the time meanwhile.
+        let said = frame.sent.map_or(now, |sent| sent.min(now));
         for quote in &frame.quotes {
+            if let Some(place) = self.places.get(&quote.key).filter(|_| quote.trade.is_some()) {
+                let lane = &mut self.lanes[*place];
+                lane.said_until = lane.said_until.max(said);
+            }
             self.quote(quote, frame.kind, now, now_us, told);
         }
         for lane in self.lanes.iter_mut().filter(|lane| !lane.is_behind) {

@@ -171,26 +171,30 @@ impl Drop for Handle {
 
 /// How often things are done.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
+pub struct Pace {
     /// A ping, when nothing was heard for so long.
     ping: Duration,
     /// A call of the archive at most.
     fetch: Duration,
 }
 
+impl Pace {
+    /// What the broker allows: it counts calls in its own time.
+    pub const BROKER: Pace =
+        Pace { ping: Duration::from_secs(10), fetch: Duration::from_millis(100) };
+
+    /// The same in the time of a market that goes so many times as fast, or that waits for its
+    /// reader. A timer knows no less than a millisecond.
+    pub fn of_stand_in(times: Option<u32>) -> Pace {
+        let least = Duration::from_millis(1);
+        let fetch = times.map_or(least, |times| Pace::BROKER.fetch / times.max(1));
+        Pace { fetch: fetch.max(least), ..Pace::BROKER }
+    }
+}
+
 /// Starts the thread. It ends when it is told to or when nobody listens to `events` any more;
 /// `wall_ns` is the clock of what it hears.
 pub fn spawn(
-    endpoints: Endpoints,
-    tokens: TokenSource,
-    wall_ns: fn() -> i64,
-    events: SyncSender<Event>,
-) -> Result<Handle, SpawnError> {
-    let pace = Pace { ping: Duration::from_secs(10), fetch: Duration::from_millis(100) };
-    spawn_with(endpoints, tokens, wall_ns, events, pace)
-}
-
-fn spawn_with(
     endpoints: Endpoints,
     tokens: TokenSource,
     wall_ns: fn() -> i64,

@@ -34,7 +34,7 @@ impl Desk {
         let tokens = TokenSource::File(dir.path().join("token"));
         let (told, events) = sync_channel(places);
         let endpoints = Endpoints { rest_base, roots, allow_plain_loopback: true };
-        let handle = Some(spawn_with(endpoints, tokens, || 77, told, pace).unwrap());
+        let handle = Some(spawn(endpoints, tokens, || 77, told, pace).unwrap());
         Desk { handle, events, dir }
     }
 
@@ -223,7 +223,7 @@ fn an_address_in_the_clear_or_none_at_all_is_not_gone_to() {
     let (told, _events) = sync_channel(1);
     let plain = Endpoints { rest_base: "http://example.org".to_owned(), ..Endpoints::upstox() };
     let tokens = TokenSource::Variable("CARGO_PKG_NAME");
-    let error = spawn(plain, tokens, || 0, told).unwrap_err();
+    let error = spawn(plain, tokens, || 0, told, PACE).unwrap_err();
     assert!(matches!(error, SpawnError::Endpoint(EndpointError::Plain)), "{error}");
 }
 

@@ -1,0 +1,204 @@
+//! What is special about single days of the calendar, lived from the feed to the core.
+
+use std::collections::BTreeMap;
+
+use lockstep::core::Core;
+use lockstep::domain::event::{Input, Output};
+use lockstep::domain::fact::{Notice, NoticeKind};
+use lockstep::domain::time::{MINUTE_US, SECOND_US, Timestamp};
+use lockstep::exchange::faults::Faults;
+
+use crate::day::{LATENESS_MS, Lived, STEP_US, live};
+use crate::judge::{bars, fills, signals};
+use crate::scene::{BSE, DAYS, Scene, TATA, outputs};
+
+/// Every story, by name.
+pub const TESTS: &[(&str, fn())] = &[
+    ("each_kind_of_day_has_the_facts_of_its_replay", each_kind_of_day_has_the_facts_of_its_replay),
+    ("the_last_bar_of_a_day_is_out_at_its_close", the_last_bar_of_a_day_is_out_at_its_close),
+    ("muhurat_is_one_hour_in_the_evening", muhurat_is_one_hour_in_the_evening),
+    ("between_two_blocks_nothing_is_missing", between_two_blocks_nothing_is_missing),
+    ("a_closing_auction_makes_no_bar", a_closing_auction_makes_no_bar),
+    ("a_stock_with_hours_of_its_own_misses_nothing", a_stock_with_hours_of_its_own_misses_nothing),
+    ("a_holiday_is_waited_out", a_holiday_is_waited_out),
+    ("a_run_without_a_session_is_over_at_once", a_run_without_a_session_is_over_at_once),
+];
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).expect("a story's time")
+}
+
+/// The day in fair weather, from `from` on.
+fn fair(date: &str, from: &str) -> (Scene, Lived) {
+    let scene = Scene::new(date, 7);
+    let lived = live(&scene, Faults::default(), 7, at(&format!("{date}T{from}")));
+    assert_eq!(lived.stopped, None);
+    assert_eq!(lived.lookups, 0, "nothing was lost");
+    (scene, lived)
+}
+
+/// When each strategy bar was told, by instrument and label, and when the session ended.
+struct Told {
+    bars: BTreeMap<(String, String), Timestamp>,
+    ended: Vec<Timestamp>,
+}
+
+fn told(scene: &Scene, lived: &Lived) -> Told {
+    let since = scene.run.config.active_from;
+    let mut core = Core::new(&scene.run);
+    let mut told = Told { bars: BTreeMap::new(), ended: Vec::new() };
+    for (seq, (at, input)) in (1..).zip(&lived.inputs) {
+        let mut out = Vec::new();
+        core.step(seq, input, &mut out);
+        for derived in out {
+            match derived.output {
+                Output::Bar15m(bar) if bar.open_time >= since => {
+                    let key = scene.run.instruments[bar.instrument.index()].key.clone();
+                    let label = clock(bar.open_time);
+                    assert_eq!(told.bars.insert((key, label), *at), None, "told twice");
+                }
+                Output::SessionEnded(day) if day.date == since.date() => told.ended.push(*at),
+                _ => {}
+            }
+        }
+    }
+    told
+}
+
+fn clock(time: Timestamp) -> String {
+    format!("{:02}:{:02}", time.hour(), time.minute())
+}
+
+fn labels(told: &Told, key: &str) -> Vec<String> {
+    told.bars.keys().filter(|it| it.0 == key).map(|it| it.1.clone()).collect()
+}
+
+fn notices(lived: &Lived) -> Vec<(Timestamp, Notice)> {
+    let notice = |(at, input): &(Timestamp, Input)| match input {
+        Input::Notice(notice) => Some((*at, Notice::clone(notice))),
+        _ => None,
+    };
+    lived.inputs.iter().filter_map(notice).collect()
+}
+
+fn gaps(lived: &Lived) -> usize {
+    lived.inputs.iter().filter(|(_, input)| matches!(input, Input::Gap(_))).count()
+}
+
+/// Nothing that somebody would have to look after.
+fn assert_calm(lived: &Lived) {
+    assert_eq!(gaps(lived), 0);
+    for (at, notice) in notices(lived) {
+        let is_calm =
+            matches!(notice.kind, NoticeKind::FeedUp | NoticeKind::Phase | NoticeKind::Repaired);
+        assert!(is_calm, "at {at}: {notice:?}");
+        // What is noticed on the exchange has the exchange's time, before the open as well.
+        assert!(notice.time <= at && at.0 - notice.time.0 <= MINUTE_US, "at {at}: {notice:?}");
+    }
+}
+
+fn each_kind_of_day_has_the_facts_of_its_replay() {
+    for (date, _) in DAYS {
+        let scene = Scene::new(date, 11);
+        let lived = live(&scene, Faults::default(), 11, scene.hours().0.plus_minutes(-10));
+        assert_calm(&lived);
+        let (got, since) = (outputs(&scene.run, &lived.heard()), scene.run.config.active_from);
+        assert!(!bars(&got, since).is_empty());
+        assert_eq!(bars(&got, since), bars(&scene.whole, since), "{date}");
+        assert_eq!(signals(&got), signals(&scene.whole), "{date}");
+        assert_eq!(fills(&got), fills(&scene.whole), "{date}");
+    }
+}
+
+fn the_last_bar_of_a_day_is_out_at_its_close() {
+    for (date, _) in DAYS {
+        let (scene, lived) = {
+            let scene = Scene::new(date, 7);
+            let lived = live(&scene, Faults::default(), 7, scene.hours().0.plus_minutes(-1));
+            (scene, lived)
+        };
+        let (told, end) = (told(&scene, &lived), scene.hours().1);
+        let last = told.bars.values().max().expect("there are bars");
+        let latest = end.plus_us(i64::from(LATENESS_MS) * 1_000 + STEP_US);
+        assert!(end <= *last && *last <= latest, "{date}: the last bar is told at {last}");
+        assert_eq!(told.ended.len(), 1, "{date}");
+        assert!(told.ended[0] <= latest, "{date}: the session is over at {}", told.ended[0]);
+    }
+}
+
+fn muhurat_is_one_hour_in_the_evening() {
+    let (scene, lived) = fair("2024-11-01", "09:00");
+    assert_calm(&lived);
+    let told = told(&scene, &lived);
+    for key in [BSE, TATA] {
+        assert_eq!(labels(&told, key), ["18:00", "18:15", "18:30", "18:45"]);
+    }
+    let first = lived.inputs.iter().find(|it| matches!(it.1, Input::Tick(_)));
+    assert!(first.is_some_and(|(at, _)| *at >= at_evening()), "nobody trades before");
+}
+
+fn at_evening() -> Timestamp {
+    at("2024-11-01T18:00")
+}
+
+fn between_two_blocks_nothing_is_missing() {
+    let (scene, lived) = fair("2024-03-02", "09:10");
+    assert_calm(&lived);
+    let want = ["09:15", "09:30", "09:45", "11:30", "11:45", "12:00", "12:15"];
+    let told = told(&scene, &lived);
+    for key in [BSE, TATA] {
+        assert_eq!(labels(&told, key), want);
+        let end_of_block = told.bars[&(key.to_owned(), "09:45".to_owned())];
+        let late_us = end_of_block.0 - at("2024-03-02T10:00").0;
+        assert!((0..=3 * SECOND_US).contains(&late_us), "told at {end_of_block}");
+    }
+}
+
+fn a_closing_auction_makes_no_bar() {
+    let (scene, lived) = fair("2026-08-03", "09:05");
+    assert_calm(&lived);
+    let told = told(&scene, &lived);
+    for key in [BSE, TATA] {
+        let labels = labels(&told, key);
+        assert_eq!((labels.len(), labels.last().map(String::as_str)), (24, Some("15:00")));
+    }
+    let close = at("2026-08-03T15:15");
+    let closing = notices(&lived).into_iter().find(|(_, it)| it.detail.contains("CTS_CLOSE"));
+    assert!(closing.is_some_and(|(_, notice)| notice.time == close));
+}
+
+fn a_stock_with_hours_of_its_own_misses_nothing() {
+    let (scene, lived) = fair("2025-10-14", "09:10");
+    assert_calm(&lived);
+    let told = told(&scene, &lived);
+    assert_eq!(labels(&told, BSE).first().map(String::as_str), Some("09:15"));
+    assert_eq!(labels(&told, TATA).first().map(String::as_str), Some("10:00"));
+    assert_eq!((labels(&told, BSE).len(), labels(&told, TATA).len()), (25, 22));
+}
+
+/// Gandhi's birthday: nobody trades, and a run that waits for the next day hears nothing but that.
+fn a_holiday_is_waited_out() {
+    let scene = Scene::new("2024-10-03", 7);
+    let lived = live(&scene, Faults::default(), 7, at("2024-10-02T10:00"));
+    let morning = at("2024-10-03T09:00");
+    let of_holiday: Vec<(Timestamp, Notice)> =
+        notices(&lived).into_iter().filter(|(at, _)| *at < morning).collect();
+    let words: Vec<String> =
+        of_holiday.iter().map(|(_, it)| format!("{} {}", it.kind.word(), it.detail)).collect();
+    assert_eq!(words, ["phase NSE_EQ NORMAL_CLOSE", "feed-up 2 keys"]);
+    assert!(of_holiday.iter().all(|(at, notice)| notice.time.date() == at.date()));
+    let is_early = |it: &&(Timestamp, Input)| at("2024-10-02T00:00") < it.0 && it.0 < morning;
+    let early = lived.inputs.iter().filter(is_early).count();
+    assert_eq!(early, words.len(), "neither ticks nor gaps nor the end of anything");
+    assert_eq!(gaps(&lived), 0);
+    let (got, since) = (outputs(&scene.run, &lived.heard()), scene.run.config.active_from);
+    assert_eq!(bars(&got, since), bars(&scene.whole, since));
+    assert_eq!(fills(&got), fills(&scene.whole));
+}
+
+fn a_run_without_a_session_is_over_at_once() {
+    let mut scene = Scene::new("2024-10-03", 7);
+    scene.run.sessions.retain(|session| session.date < scene.run.config.active_from.date());
+    let lived = live(&scene, Faults::default(), 7, at("2024-10-03T10:00"));
+    assert_eq!(lived.inputs.len(), scene.warmup.len(), "nothing is heard");
+}
