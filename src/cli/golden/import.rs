@@ -123,7 +123,7 @@ pub fn import(args: &FileArgs, replays: &Path, market: &Market) -> Result<Import
     let replay =
         Replay::prepare(&request, market, &data).map_err(|error| prepare::failure(error, &data))?;
     let columns = replay.columns().map_err(prepare::broken_off)?;
-    let ground = Ground::of_minutes(&replay.run, &columns);
+    let ground = Ground::of_minutes(&replay.run, &columns, &replay.commands);
     let label = args.time.map(|time| match time {
         TimeChoice::Start => Label::Start,
         TimeChoice::End => Label::End,
