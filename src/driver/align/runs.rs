@@ -120,13 +120,21 @@ impl<'a> Runs<'a> {
         Ok(())
     }
 
-    /// Runs live again with what a witness names, and says whether the difference is gone.
+    /// Runs live again with what a witness names, and says how many of the differences in these
+    /// places are gone.
     ///
     /// # Errors
     /// When a book cannot be compared.
-    pub fn vanishes(&self, difference: &Difference, cause: &Cause) -> Result<bool, Error> {
-        let is_there = || Ok(self.left_without(&cause.witness)?.contains(&address(difference)));
-        if cause.witness.is_empty() { Ok(false) } else { is_there().map(|there: bool| !there) }
+    pub fn vanishing(&self, places: &[usize], cause: &Cause) -> Result<usize, Error> {
+        if cause.witness.is_empty() {
+            return Ok(0);
+        }
+        let left = self.left_without(&cause.witness)?;
+        let is_gone = |place: &&usize| {
+            let difference = self.comparison.differences.get(**place);
+            difference.is_some_and(|difference| !left.contains(&address(difference)))
+        };
+        Ok(places.iter().filter(is_gone).count())
     }
 
     /// Where live still differs once it has these parts of the golden's world.
