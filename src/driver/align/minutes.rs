@@ -49,12 +49,13 @@ enum State {
 type Pair<'a> = (Option<&'a Bar>, Option<&'a Bar>);
 
 /// The pieces in which `live` differs from `golden`, both of the instrument `key`. `others` are the
-/// golden's histories of all instruments, this one's empty; `skipped` days are judged elsewhere.
+/// histories of all other instruments, on the golden's side and on live's; `skipped` days are
+/// judged elsewhere.
 pub fn pieces(
     key: &str,
     golden: &[Bar],
     live: &[Bar],
-    others: &[&[Bar]],
+    others: &[(&[Bar], &[Bar])],
     skipped: &BTreeSet<Date>,
 ) -> Vec<(Class, Piece)> {
     let mut found = Found { key, pieces: Vec::new(), volumes: Vec::new(), open: None };
@@ -65,7 +66,7 @@ pub fn pieces(
             found.close();
             continue;
         }
-        match kind(&pairs, golden, others) {
+        match kind(&pairs, (golden, live), others) {
             Kind::Mixed => {
                 found.close();
                 found.stretches(&pairs);
@@ -170,32 +171,43 @@ fn state(pair: &Pair<'_>) -> Option<State> {
     }
 }
 
-fn kind(pairs: &[Pair<'_>], golden: &[Bar], others: &[&[Bar]]) -> Kind {
-    let live: Vec<&Bar> = pairs.iter().filter_map(|pair| pair.1).collect();
+fn kind(
+    pairs: &[Pair<'_>],
+    (golden, live): (&[Bar], &[Bar]),
+    others: &[(&[Bar], &[Bar])],
+) -> Kind {
     let states: Vec<State> = pairs.iter().filter_map(state).collect();
     if states.iter().all(|state| *state == State::Volume) {
         return Kind::Volumes;
     }
-    let is_most = |count: usize| live.len() >= DAY_MINUTES_MIN && count * 10 >= live.len() * 9;
-    let at = |history: &[Bar], time: Timestamp| place(history, time).ok().map(|at| history[at]);
-    let equal = |history: &[Bar], minutes: i64| {
-        let is_it = |bar: &&&Bar| {
-            let there = at(history, bar.open_time.plus_minutes(minutes));
-            there.is_some_and(|there| prices(&there) == prices(bar))
-        };
-        live.iter().filter(is_it).count()
+    let of_golden: Vec<&Bar> = pairs.iter().filter_map(|pair| pair.0).collect();
+    let of_live: Vec<&Bar> = pairs.iter().filter_map(|pair| pair.1).collect();
+    let is_other = |(their_golden, their_live): &(&[Bar], &[Bar])| {
+        is_found_in(&of_live, their_golden, 0) || is_found_in(&of_golden, their_live, 0)
     };
-    if let Some(other) = (0..others.len()).find(|place| is_most(equal(others[*place], 0))) {
+    if let Some(other) = others.iter().position(is_other) {
         return Kind::Other(other);
     }
-    if let Some(scale) = scale(pairs).filter(|_| is_most(live.len())) {
+    if let Some(scale) = scale(pairs).filter(|_| of_live.len() >= DAY_MINUTES_MIN) {
         return Kind::Scaled(scale);
     }
     let mut shifts = (1..=SHIFT_MAX).flat_map(|minutes| [minutes, -minutes]);
-    match shifts.find(|minutes| is_most(equal(golden, *minutes))) {
+    let is_shift = |minutes: &i64| {
+        is_found_in(&of_live, golden, *minutes) || is_found_in(&of_golden, live, -*minutes)
+    };
+    match shifts.find(is_shift) {
         Some(minutes) => Kind::Shifted(minutes),
         None => Kind::Mixed,
     }
+}
+
+/// Whether nearly all minutes of a day stand in a history, so many minutes later.
+fn is_found_in(day: &[&Bar], history: &[Bar], minutes: i64) -> bool {
+    let is_there = |bar: &&&Bar| {
+        let there = place(history, bar.open_time.plus_minutes(minutes));
+        there.is_ok_and(|there| prices(&history[there]) == prices(bar))
+    };
+    day.len() >= DAY_MINUTES_MIN && day.iter().filter(is_there).count() * 10 >= day.len() * 9
 }
 
 /// The one ratio that nearly all prices of a day have to the golden's, in thousandths.
@@ -249,7 +261,7 @@ mod tests {
     fn found(change: impl FnOnce(&mut Vec<Bar>)) -> String {
         let (golden, mut live, other) = (hour(1), hour(1), hour(40));
         change(&mut live);
-        let found = pieces("A", &golden, &live, &[&[], &other], &BTreeSet::new());
+        let found = pieces("A", &golden, &live, &[(&other, &other)], &BTreeSet::new());
         let word = |(class, piece): &(Class, Piece)| match piece {
             Piece::Minutes { times, .. } => format!("{} {}", class.word(), times.len()),
             other => panic!("{other} is no piece of minutes"),

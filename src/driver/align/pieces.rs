@@ -51,9 +51,11 @@ pub fn between(golden: &World, live: &World) -> Result<Vec<(Class, Piece)>, Othe
     let (days, skipped) = days_apart(golden, live);
     found.extend(days);
     for (place, instrument) in golden.run.instruments.iter().enumerate() {
-        let others = golden.minutes.iter().enumerate();
-        let others: Vec<&[Bar]> =
-            others.map(|(other, all)| if other == place { &[][..] } else { all }).collect();
+        let others = golden.minutes.iter().zip(&live.minutes).enumerate();
+        let others: Vec<(&[Bar], &[Bar])> = others
+            .filter(|(other, _)| *other != place)
+            .map(|(_, (ours, theirs))| (&ours[..], &theirs[..]))
+            .collect();
         let (ours, theirs) = (&golden.minutes[place], &live.minutes[place]);
         found.extend(minutes::pieces(&instrument.key, ours, theirs, &others, &skipped));
     }
