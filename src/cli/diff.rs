@@ -1,6 +1,7 @@
 //! `lockstep diff A B`: what differs between two goldens, two runs, or a run and a golden.
 
 mod events;
+mod explain;
 mod states;
 
 use std::fs;
@@ -29,6 +30,16 @@ pub struct DiffArgs {
     /// Compare one table only, or every event of two runs
     #[arg(long, value_name = "WHAT")]
     pub only: Option<Only>,
+    /// Run B again with each part of A's data, settings and commands that differs, and say which of
+    /// them makes which difference
+    #[arg(long, conflicts_with = "only")]
+    pub explain: bool,
+    /// With --explain: the case that the golden A belongs to [default: the name of its directory]
+    #[arg(long, value_name = "NAME", requires = "explain")]
+    pub case: Option<String>,
+    /// With --explain: directory of the cases
+    #[arg(long, value_name = "DIR", default_value = "replays")]
+    pub replays: PathBuf,
     /// Differences that are shown
     #[arg(long, value_name = "N", default_value = "5")]
     pub max_diffs: NonZeroUsize,
@@ -83,6 +94,9 @@ fn execute(
     paint: Paint,
 ) -> Result<(String, Exit), Failure> {
     refuse_itself(args)?;
+    if args.explain {
+        return explain::execute(args);
+    }
     let table = match args.only {
         Some(Only::Events) => return events::execute(args),
         Some(Only::States) => return states::execute(args),
@@ -139,6 +153,24 @@ fn refuse_itself(args: &DiffArgs) -> Result<(), Failure> {
     }
 }
 
+/// The tables of a golden, and what is wrong with its files.
+fn read_golden(dir: &Path) -> Result<(Book, Vec<String>), Failure> {
+    if !dir.join(TableKind::Signals.file()).is_file() {
+        return Err(Failure::new(Exit::Usage, "there is nothing to compare")
+            .at(dir.display())
+            .because("it is neither a golden (signals.csv) nor a run (log/*.evl)")
+            .hint("`lockstep golden status` lists the goldens"));
+    }
+    let case = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
+    let loaded = if dir.join(digest::FILE).is_file() {
+        store::load(dir).map(|golden| (golden.book, golden.problems))
+    } else {
+        store::load_tables(dir).map(|(book, _)| (book, Vec::new()))
+    };
+    let (book, problems) = loaded.map_err(|error| failure(error, &case))?;
+    Ok((book, problems.iter().map(ToString::to_string).collect()))
+}
+
 /// One side of the comparison.
 struct Side {
     book: Book,
@@ -154,20 +186,7 @@ impl Side {
         if has_journal(dir) {
             return Ok(Side { book: read_run(dir)?, has_files: false, problems: Vec::new() });
         }
-        if !dir.join(TableKind::Signals.file()).is_file() {
-            return Err(Failure::new(Exit::Usage, "there is nothing to compare")
-                .at(dir.display())
-                .because("it is neither a golden (signals.csv) nor a run (log/*.evl)")
-                .hint("`lockstep golden status` lists the goldens"));
-        }
-        let case = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
-        let loaded = if dir.join(digest::FILE).is_file() {
-            store::load(dir).map(|golden| (golden.book, golden.problems))
-        } else {
-            store::load_tables(dir).map(|(book, _)| (book, Vec::new()))
-        };
-        let (book, problems) = loaded.map_err(|error| failure(error, &case))?;
-        let problems = problems.iter().map(ToString::to_string).collect();
+        let (book, problems) = read_golden(dir)?;
         Ok(Side { book, has_files: true, problems })
     }
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::event::{Event, Input};
 use crate::domain::time::Date;
+use crate::driver::align::pieces::OtherSymbols;
+use crate::driver::align::world::{Listener, Told, World};
 use crate::driver::case::{self, Case, CaseError, Symbol};
 use crate::driver::plan::PlanError;
 use crate::driver::replay::{PrepareError, Replay, ReplayError};
@@ -168,7 +170,11 @@ pub struct CaseBench {
 }
 
 impl CaseBench {
-    fn replay(&self, name: &str) -> Result<Replay, Failure> {
+    /// The replay of a case.
+    ///
+    /// # Errors
+    /// When there is no such case, or it cannot be run.
+    pub fn replay(&self, name: &str) -> Result<Replay, Failure> {
         let case =
             Case::load(&self.replays, name).map_err(|error| case_failure(error, &self.replays))?;
         Replay::prepare(&case.request(), &self.market, &case.data)
@@ -187,6 +193,32 @@ impl Bench for CaseBench {
     fn oracle_book(&self, case: &str) -> Result<Book, Failure> {
         self.replay(case)?.oracle().map_err(broken_off)
     }
+}
+
+/// The world of a run and what it said in it, from its journal.
+///
+/// # Errors
+/// When there is no journal, or it is damaged.
+pub fn world_of_run(dir: &Path) -> Result<(World, Told), Failure> {
+    let mut reader = Reader::open(dir).map_err(Failure::from)?;
+    let mut listener = None;
+    while let Some(record) = reader.next_record().map_err(Failure::from)? {
+        match (&record.event, &mut listener) {
+            (Event::Input(Input::RunStarted(run)), None) => listener = Some(Listener::new(run)),
+            (_, Some(listener)) => listener.take(&record),
+            (_, None) => {}
+        }
+    }
+    let empty = || Failure::new(Exit::Damaged, "the journal holds no run").at(dir.display());
+    Ok(listener.ok_or_else(empty)?.finish())
+}
+
+/// Words for two runs whose worlds cannot be taken apart.
+pub fn other_symbols(error: &OtherSymbols, place: &Path) -> Failure {
+    Failure::new(Exit::Usage, "the two sides are about other symbols")
+        .at(place.display())
+        .because(error)
+        .hint("compare runs of the same symbols, or choose the case that the run is about")
 }
 
 /// The facts of a run, folded from its journal.

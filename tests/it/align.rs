@@ -11,7 +11,7 @@ use lockstep::domain::instrument::InstrumentId;
 use lockstep::domain::money::{Price, Qty, Side};
 use lockstep::domain::time::Timestamp;
 use lockstep::driver::align::ground::Ground;
-use lockstep::driver::align::trials::Trials;
+use lockstep::driver::align::trials::{Lived, Trials};
 use lockstep::driver::align::{Aligned, Origin, align};
 use lockstep::golden::align::class::{Class, Explained};
 use lockstep::golden::align::tally::{self, Tally};
@@ -27,7 +27,7 @@ fn run() -> RunStarted {
 /// The strategy bars of the reference, each as one minute.
 fn ground() -> Ground {
     let columns = quarters().map(|bars| BarColumns::from_bars(bars.iter()));
-    Ground::of_minutes(&run(), &columns)
+    Ground::of_minutes(&run(), &columns, &[])
 }
 
 fn golden(file: &str) -> Vec<Given> {
@@ -78,8 +78,8 @@ fn counts(tally: Tally) -> String {
 
 /// Every witness is made again, and leaves nothing of its difference.
 fn assert_witnessed(ground: &Ground, profile: Profile, golden: &[Given], aligned: &Aligned) {
-    let live = ground.live(profile);
-    let trials = Trials::new(ground, (profile, aligned.origin), golden, live);
+    let lived = Lived::of_rule(ground, profile);
+    let trials = Trials::new(ground, &lived, golden);
     for explained in &aligned.explained {
         assert!(trials.vanishes(explained), "{explained:?}");
     }
@@ -258,8 +258,8 @@ fn planted_faults_are_told_apart() {
         for one in &aligned.explained {
             *found.entry(one.class.word()).or_default() += 1;
         }
-        let live = ground.live(Profile::CompatLive);
-        let trials = Trials::new(&ground, (Profile::CompatLive, aligned.origin), &golden, live);
+        let lived = Lived::of_rule(&ground, Profile::CompatLive);
+        let trials = Trials::new(&ground, &lived, &golden);
         for one in aligned.explained.iter().filter(|one| one.class != Class::Unexplained) {
             assert!(trials.vanishes(one), "{one:?}");
         }

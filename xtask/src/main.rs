@@ -7,6 +7,7 @@ mod ci;
 mod codegen;
 mod crash;
 mod determinism;
+mod faults;
 mod feed;
 mod fixture;
 mod fuzz;
@@ -111,6 +112,12 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
+    /// Plant known faults into lists of signals and runs; explanations must name each.
+    #[command(disable_help_flag = true)]
+    Faults {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Check the style that a machine can check.
     Tidy,
     /// Everything that a submission has to pass, in order.
@@ -139,6 +146,7 @@ fn main() -> ExitCode {
         Command::Crash { args } => crash::run(&args),
         Command::Feed { args } => feed::run(&args),
         Command::Sabotage { only, ci, list } => sabotage::run(only.as_deref(), ci, list),
+        Command::Faults { args } => faults::run(&args),
         Command::Tidy => tidy::run(),
         Command::Ci => ci::run(),
     };

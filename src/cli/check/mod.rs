@@ -2,6 +2,7 @@
 
 mod causality;
 mod determinism;
+mod faults;
 mod warmup;
 
 use std::num::NonZeroUsize;
@@ -30,6 +31,8 @@ enum What {
     Warmup(warmup::WarmupArgs),
     /// Whether the same inputs always lead to the same events
     Determinism(determinism::DeterminismArgs),
+    /// Whether faults that are planted are named when differences are explained
+    Faults(faults::FaultsArgs),
 }
 
 /// Over what.
@@ -80,6 +83,7 @@ pub fn run(args: &CheckArgs, market: &Market) -> Result<Exit, Failure> {
         What::Causality(args) => causality::run(args, market),
         What::Warmup(args) => warmup::run(args, market),
         What::Determinism(args) => determinism::run(args, market),
+        What::Faults(args) => faults::run(args, market),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
@@ -14,10 +14,14 @@ use crate::cli::prepare;
 use crate::cli::terminal::fact;
 use crate::domain::config::Profile;
 use crate::domain::fact::SignalKind;
-use crate::driver::align::{Aligned, Origin, align};
+use crate::driver::align::ground::Ground;
+use crate::driver::align::trials::Lived;
+use crate::driver::align::world::World;
+use crate::driver::align::{Aligned, Origin, align, align_with};
 use crate::golden::align::TOLERANCES;
 use crate::golden::align::class::{Class, Explained};
 use crate::golden::align::tally::{self, By, Tally};
+use crate::sources::columns::BarColumns;
 
 use super::import::{self, FileArgs, Imported};
 
@@ -29,6 +33,9 @@ pub struct AlignArgs {
     /// Live: causal, or compat-live
     #[arg(long, value_name = "PROFILE", default_value = "causal", value_parser = profile)]
     live: Profile,
+    /// Live is this recorded run, with the minutes and the settings that it had
+    #[arg(long, value_name = "RUN", conflicts_with = "live")]
+    run: Option<PathBuf>,
     /// Count by symbol, type, side or month as well
     #[arg(long, value_name = "WHAT")]
     by: Option<ByChoice>,
@@ -73,8 +80,11 @@ fn profile(word: &str) -> Result<Profile, String> {
 /// # Errors
 /// When the file cannot be imported. A difference is no error but [`Exit::Differs`].
 pub fn execute(args: &AlignArgs, replays: &Path) -> Result<(String, Exit), Failure> {
-    let imported = import::import(&args.file, replays, &prepare::market()?)?;
-    let aligned = align(&imported.ground, args.live, &imported.placed.golden);
+    let mut imported = import::import(&args.file, replays, &prepare::market()?)?;
+    let aligned = match &args.run {
+        None => align(&imported.ground, args.live, &imported.placed.golden),
+        Some(run) => align_with_run(&mut imported, run)?,
+    };
     let text = match args.format {
         Format::Human => human(args, &imported, &aligned),
         Format::Json => format!("{:#}\n", document(args, &imported, &aligned)),
@@ -82,6 +92,49 @@ pub fn execute(args: &AlignArgs, replays: &Path) -> Result<(String, Exit), Failu
     };
     let exit = if aligned.given.is_same() { Exit::Same } else { Exit::Differs };
     Ok((text, exit))
+}
+
+/// Holds the golden against a run that was recorded, over the days that this was active. The rules
+/// are asked again in the run's own world.
+fn align_with_run(imported: &mut Imported, dir: &Path) -> Result<Aligned, Failure> {
+    let (live, told) = prepare::world_of_run(dir)?;
+    let first = live.run.config.active_from;
+    let last = live.run.sessions.last().map_or(first.date(), |session| session.date);
+    let (mut golden, _) = World::of_replay(&imported.replay, 1).map_err(prepare::broken_off)?;
+    // The days of the run are a choice, and no difference.
+    golden.run.config.active_from = first;
+    golden.run.sessions.retain(|session| session.date <= last);
+    golden.minutes.iter_mut().for_each(|all| all.retain(|bar| bar.open_time.date() <= last));
+    golden.commands.retain(|command| command.time.date() <= last);
+    let rows = &mut imported.placed.golden;
+    let all = rows.len();
+    rows.retain(|row| row.bar_time >= first && row.bar_time.date() <= last);
+    if rows.is_empty() {
+        return Err(Failure::new(Exit::Nothing, "no row of the file is about the days of the run")
+            .at(dir.display())
+            .because(format!("the run was active from {first} to {last}")));
+    }
+    if rows.len() < all {
+        let outside = all - rows.len();
+        let note = format!("{outside} rows lie outside the days of the run, {first} to {last}");
+        imported.placed.notes.push(note);
+    }
+    let lived = Lived::of_run(&golden, &live, &told.signals)
+        .map_err(|error| prepare::other_symbols(&error, dir))?;
+    let columns = live.minutes.iter().map(|all| BarColumns::from_bars(all.iter()));
+    let columns: Vec<BarColumns> = columns.collect();
+    imported.ground = Ground::of_minutes(&live.run, &columns, &live.commands);
+    Ok(align_with(&imported.ground, &lived, &imported.placed.golden))
+}
+
+impl AlignArgs {
+    /// What the golden is held against.
+    fn live_name(&self) -> String {
+        match &self.run {
+            Some(run) => run.display().to_string(),
+            None => self.live.to_string(),
+        }
+    }
 }
 
 /// How many differences each class has, classes without any left out but for the unexplained.
@@ -112,7 +165,7 @@ fn human(args: &AlignArgs, imported: &Imported, aligned: &Aligned) -> String {
     }
     writeln!(text, "{}\n", runs.trim_fmt()).expect("to a String");
     let mut numbers = new_table([
-        &*format!("With live ({})", args.live),
+        &*format!("With live ({})", args.live_name()),
         "Same",
         "Other values",
         "Golden only",
@@ -223,7 +276,7 @@ fn document(args: &AlignArgs, imported: &Imported, aligned: &Aligned) -> Value {
         |one: &Explained| names.into_iter().zip(cells(imported, one)).collect::<BTreeMap<_, _>>();
     let classes = classes(&aligned.explained).into_iter();
     json!({
-        "live": args.live.word(),
+        "live": args.live_name(),
         "origin": aligned.origin.word(),
         "signals": imported.placed.golden.len(),
         "notes": imported.placed.notes,

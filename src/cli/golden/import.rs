@@ -96,7 +96,9 @@ fn role_and_column(text: &str) -> Result<(String, String), String> {
 
 /// A golden on its ground.
 pub struct Imported {
-    /// The history and its rules.
+    /// The history that the signals are about.
+    pub replay: Replay,
+    /// What they are held against, and its rules.
     pub ground: Ground,
     /// The signals.
     pub placed: Placed,
@@ -123,7 +125,7 @@ pub fn import(args: &FileArgs, replays: &Path, market: &Market) -> Result<Import
     let replay =
         Replay::prepare(&request, market, &data).map_err(|error| prepare::failure(error, &data))?;
     let columns = replay.columns().map_err(prepare::broken_off)?;
-    let ground = Ground::of_minutes(&replay.run, &columns);
+    let ground = Ground::of_minutes(&replay.run, &columns, &replay.commands);
     let label = args.time.map(|time| match time {
         TimeChoice::Start => Label::Start,
         TimeChoice::End => Label::End,
@@ -132,7 +134,7 @@ pub fn import(args: &FileArgs, replays: &Path, market: &Market) -> Result<Import
         .map_err(|error| place_failure(&error, &args.file))?;
     notes.append(&mut placed.notes);
     placed.notes = notes;
-    Ok(Imported { ground, placed, file, path: args.file.clone() })
+    Ok(Imported { replay, ground, placed, file, path: args.file.clone() })
 }
 
 /// A file that this program wrote itself would be compared with what made it.

@@ -1,13 +1,14 @@
 //! The history that a golden is held against, and what each rule says over it.
 
-use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use crate::backtest;
 use crate::backtest::python::variant::Variant;
 use crate::backtest::python::{batch, live};
 use crate::domain::config::{ExecutionProfile, Profile};
-use crate::domain::event::RunStarted;
-use crate::domain::fact::{Bar, Bar15m, Signal};
+use crate::domain::event::{Command, RunStarted};
+use crate::domain::fact::{Bar, Bar15m, OrderReason, RejectReason, Signal};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Cash, Qty};
 use crate::domain::time::Timestamp;
@@ -27,23 +28,35 @@ pub struct Ground {
     pub bars: Vec<Vec<Bar15m>>,
     /// Minutes that count, in the same order.
     pub minutes: Vec<Vec<Bar>>,
+    /// Why the run does not enter a signal, by instrument and end of bar.
+    declined: BTreeMap<(InstrumentId, Timestamp), RejectReason>,
+    /// The signals that the run enters, by instrument and bar.
+    entered: Vec<Signal>,
     /// The signals of the runs that a golden is compared with, by [`Origin`], once they were made.
-    runs: [OnceCell<Vec<Signal>>; 4],
+    runs: [OnceLock<Vec<Signal>>; 5],
 }
 
 impl Ground {
-    /// The ground that minutes make. `columns[i]` are those of `run.instruments[i]`.
-    pub fn of_minutes(run: &RunStarted, columns: &[BarColumns]) -> Ground {
-        let outcome = backtest::run(run, columns, &[]);
+    /// The ground that minutes make, and what somebody wanted meanwhile. `columns[i]` are those of
+    /// `run.instruments[i]`.
+    pub fn of_minutes(run: &RunStarted, columns: &[BarColumns], commands: &[Command]) -> Ground {
+        let outcome = backtest::run(run, columns, commands);
         let count = run.instruments.len();
         let (mut bars, mut minutes) = (vec![Vec::new(); count], vec![Vec::new(); count]);
+        let refusals = outcome.rejections.iter().filter(|no| !no.reason.is_of_input());
+        let declined = refusals.map(|no| ((no.instrument, no.time), no.reason)).collect();
+        let entries = outcome.orders.iter().filter(|order| order.reason == OrderReason::Entry);
+        let entries: Vec<_> = entries.map(|order| (order.instrument, order.origin)).collect();
+        let mut entered = outcome.signals;
+        entered.retain(|signal| entries.contains(&(signal.instrument, signal.origin())));
+        entered.sort_by_key(|signal| (signal.instrument, signal.bar_time));
         for bar in outcome.bars {
             bars[bar.instrument.index()].push(bar);
         }
         for minute in outcome.minutes {
             minutes[minute.instrument.index()].push(minute);
         }
-        Ground { run: run.clone(), bars, minutes, runs: Default::default() }
+        Ground { run: run.clone(), bars, minutes, declined, entered, runs: Default::default() }
     }
 
     /// The place of the bar that begins at `time`.
@@ -80,7 +93,13 @@ impl Ground {
             Origin::CompatLive => self.first_of_bars(&self.variant(Profile::CompatLive)),
             Origin::CompatLiveTraded => self.traded(),
             Origin::Causal => self.first_of_bars(&self.variant(Profile::Causal)),
+            Origin::CausalTraded => self.entered.clone(),
         })
+    }
+
+    /// Why the run, causal and with its own execution, does not enter a signal.
+    pub fn declined(&self, signal: &Signal) -> Option<RejectReason> {
+        self.declined.get(&(signal.instrument, signal.time)).copied()
     }
 
     /// The signals of the live path with exits and cooldown, limits lifted.

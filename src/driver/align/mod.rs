@@ -3,11 +3,21 @@
 //!
 //! - [`ground`] the history, and what each rule says over it
 //! - [`place`] rows of a file on that ground
-//! - [`trials`] the changes that are tried, in their order, and whether one removes a difference
+//! - [`trials`] the changes that are tried, in their order
+//! - [`ask`] whether one of them removes a difference
+//! - [`world`] what a run was told, to be changed in one part and asked again
+//! - [`pieces`] the parts in which the worlds of two runs differ
+//! - [`minutes`] those of their minutes
+//! - [`runs`] two runs, every difference with the part that makes it
 
+mod ask;
 pub mod ground;
+pub mod minutes;
+pub mod pieces;
 pub mod place;
+pub mod runs;
 pub mod trials;
+pub mod world;
 
 use crate::domain::config::Profile;
 use crate::domain::fact::Signal;
@@ -15,7 +25,7 @@ use crate::golden::align::class::Explained;
 use crate::golden::align::{Alignment, Given};
 
 use ground::Ground;
-use trials::Trials;
+use trials::{Lived, Trials};
 
 /// Which of our runs repeats a golden best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +38,19 @@ pub enum Origin {
     CompatLiveTraded,
     /// The causal profile.
     Causal,
+    /// What the causal profile enters with its own execution.
+    CausalTraded,
 }
 
 impl Origin {
     /// All of them, in the order in which a tie is decided.
-    pub const ALL: [Origin; 4] =
-        [Origin::CompatBatch, Origin::CompatLive, Origin::CompatLiveTraded, Origin::Causal];
+    pub const ALL: [Origin; 5] = [
+        Origin::CompatBatch,
+        Origin::CompatLive,
+        Origin::CompatLiveTraded,
+        Origin::Causal,
+        Origin::CausalTraded,
+    ];
 
     /// The name of the run.
     pub const fn word(self) -> &'static str {
@@ -42,6 +59,7 @@ impl Origin {
             Origin::CompatLive => "compat-live",
             Origin::CompatLiveTraded => "compat-live with execution",
             Origin::Causal => "causal",
+            Origin::CausalTraded => "causal, entries alone",
         }
     }
 }
@@ -62,16 +80,20 @@ pub struct Aligned {
 
 /// Holds `golden` against live, which is `profile`, and explains every difference.
 pub fn align(ground: &Ground, profile: Profile, golden: &[Given]) -> Aligned {
-    let live = ground.live(profile);
+    align_with(ground, &Lived::of_rule(ground, profile), golden)
+}
+
+/// Holds `golden` against what was lived, which may be a run that was recorded.
+pub fn align_with(ground: &Ground, lived: &Lived<'_>, golden: &[Given]) -> Aligned {
     let runs: Vec<(Origin, Alignment)> = Origin::ALL
         .into_iter()
         .map(|origin| (origin, Alignment::of(golden, ground.run_of(origin))))
         .collect();
     let presence = |(_, alignment): &&(Origin, Alignment)| alignment.presence().count();
     let origin = runs.iter().min_by_key(presence).map_or(Origin::Causal, |(origin, _)| *origin);
-    let given = Alignment::of(golden, live);
-    let made_causal = Alignment::of(&causal_golden(ground, origin, golden), live);
-    let explained = Trials::new(ground, (profile, origin), golden, live).explain(&given);
+    let given = Alignment::of(golden, lived.signals);
+    let made_causal = Alignment::of(&causal_golden(ground, origin, golden), lived.signals);
+    let explained = Trials::new(ground, lived, golden).explain(&given);
     Aligned { runs, origin, given, made_causal, explained }
 }
 

@@ -4,10 +4,11 @@
 //! - [`placebo`] whether it earns where nobody can
 //! - [`warmup`] how much history the same signals and the same state need
 //! - [`determinism`] whether the same inputs always lead to the same events
+//! - [`faults`] whether what explains differences names faults that were planted
 
 pub mod causality;
 pub mod determinism;
-
+pub mod faults;
 pub mod placebo;
 pub mod warmup;
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::domain::time::Timestamp;
+use crate::domain::event::Command;
+use crate::domain::money::Price;
+use crate::domain::time::{Date, Timestamp};
 
 use super::Difference;
 
@@ -25,17 +27,21 @@ pub enum Class {
     Limits,
     /// The golden's bar lacks minutes that came later.
     PartialBar,
-    /// The golden's time is that of a neighbouring bar.
+    /// Times name another end of a bar or minute.
     Label,
     /// A parameter has another value.
     Configuration,
     /// Sizes or levels are made or rounded in another way.
     Sizing,
-    /// The history has no such bar.
+    /// One history has minutes that the other lacks.
     DataGap,
-    /// Nothing is traded at that time.
+    /// A minute of one history has other prices than in the other.
+    DataRevision,
+    /// Prices are the same and volumes are not.
+    FeedVolume,
+    /// Nothing is traded at that time, or one side has not traded on that day.
     Calendar,
-    /// The signal is that of another key.
+    /// Another company under the key, or its prices on another scale, as after a split.
     Instrument,
     /// The golden begins later or ends earlier.
     Coverage,
@@ -44,6 +50,28 @@ pub enum Class {
 }
 
 impl Class {
+    /// All of them.
+    pub const ALL: [Class; 18] = [
+        Class::LookAhead,
+        Class::SwingRule,
+        Class::WindowLength,
+        Class::WarmUp,
+        Class::SecondEvent,
+        Class::Cooldown,
+        Class::Limits,
+        Class::PartialBar,
+        Class::Label,
+        Class::Configuration,
+        Class::Sizing,
+        Class::DataGap,
+        Class::DataRevision,
+        Class::FeedVolume,
+        Class::Calendar,
+        Class::Instrument,
+        Class::Coverage,
+        Class::Unexplained,
+    ];
+
     /// The class as people and scripts read it.
     pub const fn word(self) -> &'static str {
         match self {
@@ -59,6 +87,8 @@ impl Class {
             Class::Configuration => "configuration",
             Class::Sizing => "sizing",
             Class::DataGap => "data-gap",
+            Class::DataRevision => "data-revision",
+            Class::FeedVolume => "feed-volume",
             Class::Calendar => "calendar",
             Class::Instrument => "instrument",
             Class::Coverage => "coverage",
@@ -94,10 +124,21 @@ pub enum Change {
     Set(&'static str, f64),
     /// The golden's levels are taken as rounded to this many 1/10,000 rupees.
     RoundLevels(i64),
+    /// The golden's quantities are taken as rounded down to lots of so many shares.
+    RoundShares(i64),
     /// The golden's row is left out: there is no bar that it could be about.
     LeaveOut,
     /// The golden's row belongs to this key.
     OtherKey(String),
+    /// The golden's prices are so many times ours, and its quantities as many times less: a
+    /// numerator and a denominator.
+    Rescale(i64, i64),
+    /// The bar that begins then closes at this price.
+    ReviseClose(Timestamp, Price),
+    /// Live makes no more than so many signals a day, over all symbols.
+    CapDay(usize),
+    /// Live has this part of the golden's world.
+    Take(Piece),
     /// Live's signals before this bar are left out.
     BeginAt(Timestamp),
     /// Live's signals after this bar are left out.
@@ -124,10 +165,67 @@ impl fmt::Display for Change {
             Change::RoundLevels(units) => {
                 write!(f, "levels rounded to {:.2}", *units as f64 / 10_000.0)
             }
+            Change::RoundShares(lot) => write!(f, "shares rounded down to lots of {lot}"),
             Change::LeaveOut => write!(f, "the row is left out"),
             Change::OtherKey(key) => write!(f, "the row is one of {key}"),
+            Change::Rescale(up, down) => write!(f, "the golden's prices times {down}/{up}"),
+            Change::ReviseClose(time, price) => write!(f, "the bar of {time} closes at {price}"),
+            Change::CapDay(count) => write!(f, "live stops after {count} signals a day"),
+            Change::Take(piece) => write!(f, "{piece}"),
             Change::BeginAt(time) => write!(f, "compare from {time} on"),
             Change::EndAt(time) => write!(f, "compare until {time}"),
+        }
+    }
+}
+
+/// A part in which the worlds of two runs differ: what one run was told, by whom and under which
+/// rules. Live takes it from the golden's.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// These minutes of a key, whether they are there or not; ascending, at least one.
+    Minutes {
+        /// The instrument's key.
+        key: String,
+        /// Starts of the minutes.
+        times: Vec<Timestamp>,
+    },
+    /// These days of all symbols, hours and minutes; ascending, at least one.
+    Days(Vec<Date>),
+    /// What a bar holds was there in time, and not completed later.
+    InTime,
+    /// A setting, with the golden's value.
+    Setting(String, String),
+    /// A command, which the golden has or has not.
+    Command(Command, bool),
+    /// What is listed under a key: name, price grid, lot.
+    Listing(String),
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Piece::Minutes { key, times } => match times[..] {
+                [time] => write!(f, "live has the golden's minute {time} of {key}"),
+                _ => {
+                    let (first, last) = (times[0], times[times.len() - 1]);
+                    let count = times.len();
+                    write!(f, "live has the golden's {count} minutes {first} to {last} of {key}")
+                }
+            },
+            Piece::Days(dates) => match dates[..] {
+                [date] => write!(f, "live has the golden's {date}"),
+                _ => {
+                    let (first, last) = (dates[0], dates[dates.len() - 1]);
+                    write!(f, "live has the golden's {} days {first} to {last}", dates.len())
+                }
+            },
+            Piece::InTime => write!(f, "live's minutes come in time"),
+            Piece::Setting(name, value) => write!(f, "{name} = {value}"),
+            Piece::Command(Command { time, kind }, true) => write!(f, "live hears {kind} at {time}"),
+            Piece::Command(Command { time, kind }, false) => {
+                write!(f, "live does not hear {kind} at {time}")
+            }
+            Piece::Listing(key) => write!(f, "{key} is listed as in the golden"),
         }
     }
 }

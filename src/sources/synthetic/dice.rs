@@ -7,45 +7,45 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// A stream of random numbers.
-pub(super) struct Dice(ChaCha8Rng);
+pub(crate) struct Dice(ChaCha8Rng);
 
 impl Dice {
     /// The stream for one purpose of one instrument. Streams do not depend on each other, so other
     /// instruments, their order, and how much another stream was used change nothing.
-    pub(super) fn new(seed: u64, key: &str, purpose: &str) -> Dice {
+    pub(crate) fn new(seed: u64, key: &str, purpose: &str) -> Dice {
         let name = format!("lockstep synthetic {seed} {key} {purpose}");
         Dice(ChaCha8Rng::from_seed(*blake3::hash(name.as_bytes()).as_bytes()))
     }
 
     /// One of `0..n`, or 0 if that is empty.
-    pub(super) fn below(&mut self, n: u32) -> u32 {
+    pub(crate) fn below(&mut self, n: u32) -> u32 {
         ((u64::from(self.0.next_u32()) * u64::from(n)) >> 32) as u32
     }
 
     /// One of `range`.
-    pub(super) fn within(&mut self, range: &RangeInclusive<u32>) -> u32 {
+    pub(crate) fn within(&mut self, range: &RangeInclusive<u32>) -> u32 {
         range.start() + self.below((range.end() + 1).saturating_sub(*range.start()))
     }
 
     /// True in `per_mille` of 1000 cases.
-    pub(super) fn chance(&mut self, per_mille: u32) -> bool {
+    pub(crate) fn chance(&mut self, per_mille: u32) -> bool {
         self.below(1000) < per_mille
     }
 
     /// In `[0, 1)`.
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         f64::from(self.0.next_u32()) / 4_294_967_296.0
     }
 
     /// Four whole numbers of -65535..=65535, each as likely as its negative.
-    pub(super) fn four_steps(&mut self) -> [i64; 4] {
+    pub(crate) fn four_steps(&mut self) -> [i64; 4] {
         let word = self.0.next_u64();
         [0, 16, 32, 48].map(|at| 2 * ((word >> at) & 0xFFFF) as i64 - 65_535)
     }
 
     /// Nearly normal, mean 0, variance 1, never beyond 6: the sum of twelve 16-bit numbers. The
     /// usual ways need logarithms or sines, which differ between machines.
-    pub(super) fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let twelfths = (0..3).map(|_| self.0.next_u64());
         let sum: u64 =
             twelfths.flat_map(|word| [0, 16, 32, 48].map(|at| word >> at & 0xFFFF)).sum();

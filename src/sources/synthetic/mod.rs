@@ -10,7 +10,7 @@
 //! - `dice` randomness
 //! - `placebo` markets in which no rule that knows only the past can have an edge
 
-mod dice;
+pub(crate) mod dice;
 mod feed;
 mod knobs;
 mod path;

@@ -1,0 +1,160 @@
+//! Two runs held against each other, every difference with the one part of their worlds that makes
+//! it: live is run again with that part as the golden had it, and the difference is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::golden::align::class::{Class, Piece};
+use crate::golden::book::Book;
+use crate::golden::compare::{Comparison, Difference, compare};
+use crate::golden::error::Error;
+
+use super::pieces;
+use super::world::{Told, World};
+
+/// What made a difference of two runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cause {
+    /// Its kind.
+    pub class: Class,
+    /// The part that removes the difference when live takes it from the golden, last. Where several
+    /// causes lie on top of each other those before it have to be taken too. None where it is
+    /// unexplained.
+    pub witness: Vec<Piece>,
+}
+
+/// Why two runs cannot be explained.
+#[derive(Debug, thiserror::Error)]
+pub enum RunsError {
+    /// They trade other symbols.
+    #[error(transparent)]
+    Symbols(#[from] pieces::OtherSymbols),
+    /// They cannot be compared.
+    #[error(transparent)]
+    Compare(#[from] Error),
+}
+
+/// Two runs, and how they differ.
+pub struct Runs<'a> {
+    golden: (&'a World, &'a Book),
+    live: &'a World,
+    /// How they differ.
+    pub comparison: Comparison,
+    /// Where they differ once live's minutes come in time, if that is another thing.
+    in_time: Option<Places>,
+    pieces: Vec<(Class, Piece)>,
+}
+
+/// Where two books differ: table and identity of a row.
+type Places = BTreeSet<Vec<String>>;
+
+impl<'a> Runs<'a> {
+    /// Compares what two runs said, and takes their worlds apart.
+    ///
+    /// # Errors
+    /// See [`RunsError`].
+    pub fn new(
+        golden: (&'a World, &'a Book),
+        live: (&'a World, &Told),
+    ) -> Result<Runs<'a>, RunsError> {
+        let comparison = compare(golden.1, &live.1.book)?;
+        let pieces = pieces::between(golden.0, live.0)?;
+        let mut runs = Runs { golden, live: live.0, comparison, in_time: None, pieces };
+        let again = live.0.ask().book;
+        if !compare(&live.1.book, &again)?.is_same() {
+            runs.in_time = Some(runs.places(&again)?);
+        }
+        Ok(runs)
+    }
+
+    /// The cause of each difference, in their order.
+    ///
+    /// # Errors
+    /// When a book cannot be compared.
+    pub fn explain(&self) -> Result<Vec<Cause>, Error> {
+        let all: Places = self.comparison.differences.iter().map(address).collect();
+        let mut causes: BTreeMap<&Vec<String>, Cause> = BTreeMap::new();
+        if let Some(left) = &self.in_time {
+            for address in all.iter().filter(|address| !left.contains(*address)) {
+                let cause = Cause { class: Class::DataGap, witness: vec![Piece::InTime] };
+                causes.insert(address, cause);
+            }
+        }
+        let mut trials = Vec::new();
+        for (class, piece) in &self.pieces {
+            trials.push((*class, piece, self.left_without(std::slice::from_ref(piece))?));
+        }
+        // One cause of many is likelier than as many accidents.
+        trials.sort_by_key(|(_, _, left)| all.intersection(left).count());
+        for (class, piece, left) in &trials {
+            for address in all.iter().filter(|address| !left.contains(*address)) {
+                let cause = || Cause { class: *class, witness: vec![(*piece).clone()] };
+                causes.entry(address).or_insert_with(cause);
+            }
+        }
+        self.explain_layers(&all, &mut causes)?;
+        let unexplained = Cause { class: Class::Unexplained, witness: Vec::new() };
+        let cause = |one| causes.get(&address(one)).unwrap_or(&unexplained).clone();
+        Ok(self.comparison.differences.iter().map(cause).collect())
+    }
+
+    /// Causes on top of each other: the parts are taken one after the other, and what is gone with
+    /// one of them is laid to it.
+    fn explain_layers<'b>(
+        &self,
+        all: &'b Places,
+        causes: &mut BTreeMap<&'b Vec<String>, Cause>,
+    ) -> Result<(), Error> {
+        for count in 2..=self.pieces.len() {
+            if causes.len() == all.len() {
+                return Ok(());
+            }
+            let taken: Vec<Piece> =
+                self.pieces[..count].iter().map(|(_, piece)| piece.clone()).collect();
+            let left = self.left_without(&taken)?;
+            let class = self.pieces[count - 1].0;
+            for address in all.iter().filter(|address| !left.contains(*address)) {
+                let cause = || Cause { class, witness: taken.clone() };
+                causes.entry(address).or_insert_with(cause);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs live again with what a witness names, and says how many of the differences in these
+    /// places are gone.
+    ///
+    /// # Errors
+    /// When a book cannot be compared.
+    pub fn vanishing(&self, places: &[usize], cause: &Cause) -> Result<usize, Error> {
+        if cause.witness.is_empty() {
+            return Ok(0);
+        }
+        let left = self.left_without(&cause.witness)?;
+        let is_gone = |place: &&usize| {
+            let difference = self.comparison.differences.get(**place);
+            difference.is_some_and(|difference| !left.contains(&address(difference)))
+        };
+        Ok(places.iter().filter(is_gone).count())
+    }
+
+    /// Where live still differs once it has these parts of the golden's world.
+    fn left_without(&self, taken: &[Piece]) -> Result<Places, Error> {
+        let mut world = self.live.clone();
+        for piece in taken {
+            world = pieces::taken(self.golden.0, &world, piece);
+        }
+        self.places(&world.ask().book)
+    }
+
+    fn places(&self, book: &Book) -> Result<Places, Error> {
+        Ok(compare(self.golden.1, book)?.differences.iter().map(address).collect())
+    }
+}
+
+/// What a row that differs is about.
+fn address(difference: &Difference) -> Vec<String> {
+    let table = difference.table;
+    let columns = table.identity().iter().filter_map(|name| table.column(name));
+    let cell = |column: usize| difference.cells.get(column).unwrap_or_default().to_owned();
+    [table.name().to_owned()].into_iter().chain(columns.map(cell)).collect()
+}
