@@ -93,7 +93,7 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
         }
         Err(failure) => lines.push(market_unreadable(&failure)),
     }
-    lines.extend(goldens(store::status(&args.replays, &args.golden)));
+    lines.extend(goldens(store::status(&args.replays, &args.golden, now.date())));
     lines.push(writable(&args.journal, probe(&args.journal)));
     lines.extend(unfinished(&args.journal));
     print(&text(&lines, paint))?;
@@ -433,7 +433,11 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let facts = Market::embedded().unwrap();
         let mut lines = cases(&root.join("replays"), &facts);
-        lines.extend(goldens(store::status(&root.join("replays"), &root.join("golden"))));
+        lines.extend(goldens(store::status(
+            &root.join("replays"),
+            &root.join("golden"),
+            Date::default(),
+        )));
         insta::assert_snapshot!(plain(&lines), @"
         Cases    ok      1 with all their data: sample
         Cases    note    sample: 2 symbols have a wrong label
@@ -467,6 +471,7 @@ mod tests {
             case: case.to_owned(),
             rows: None,
             accepted: None,
+            exceptions: Vec::new(),
             problems,
         };
         let fresh = || status("fresh", vec![Problem::GoldenMissing]);
