@@ -2,10 +2,12 @@
 //!
 //! The books are made elsewhere, by a [`Bench`]: this file only asks, compares and writes.
 //!
+//! - [`except`] approve what differs for a while
 //! - [`import`] signals that somebody's own program made
 //! - [`align`] those held against live
 
 pub mod align;
+pub mod except;
 pub mod import;
 
 use std::fmt::Write as _;
@@ -67,6 +69,8 @@ pub enum GoldenCommand {
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
+    /// Approve what differs from a golden now, up to a day, with a reason
+    Except(except::ExceptArgs),
     /// Read signals of your own program, under any column names, and say what is odd about them
     Import(Box<import::ImportArgs>),
     /// Hold signals of your own program against live, and explain every difference
@@ -114,16 +118,20 @@ pub fn run(args: &GoldenArgs, bench: &dyn Bench) -> Result<Exit, Failure> {
 
 fn execute(args: &GoldenArgs, bench: &dyn Bench, edge: &Edge) -> Result<(String, Exit), Failure> {
     match &args.command {
-        GoldenCommand::Status => status(args),
+        GoldenCommand::Status => status(args, edge.today),
         GoldenCommand::Review { case, max_diffs } => {
             let dir = golden_of(args, case)?;
-            review(case, &dir, bench, edge.paint, max_diffs.get())
+            review(case, &dir, bench, (edge.today, edge.paint), max_diffs.get())
         }
         GoldenCommand::Accept { case, reason, by } => {
             let dir = golden_of(args, case)?;
             let by = by.clone().or_else(|| edge.user.clone());
             let acceptance = Acceptance::new(edge.today, by, reason, edge.ci.as_deref());
-            accept(case, &dir, bench, &acceptance.map_err(|e| failure(e, case))?, edge.paint)
+            let acceptance = acceptance.map_err(|e| failure(e, case))?;
+            accept(case, &dir, bench, &acceptance, (edge.today, edge.paint))
+        }
+        GoldenCommand::Except(what) => {
+            except::execute(what, &golden_of(args, &what.case)?, bench, edge)
         }
         GoldenCommand::Import(file) => import::execute(file, &args.replays),
         GoldenCommand::Align(file) => align::execute(file, &args.replays),
@@ -141,8 +149,9 @@ fn golden_of(args: &GoldenArgs, case: &str) -> Result<PathBuf, Failure> {
     Ok(args.golden.join(case))
 }
 
-fn status(args: &GoldenArgs) -> Result<(String, Exit), Failure> {
-    let stock = store::status(&args.replays, &args.golden).map_err(|e| failure(e, "CASE"))?;
+fn status(args: &GoldenArgs, today: Date) -> Result<(String, Exit), Failure> {
+    let stock = store::status(&args.replays, &args.golden, today);
+    let stock = stock.map_err(|e| failure(e, "CASE"))?;
     if stock.is_empty() {
         return Err(Failure::new(Exit::Nothing, "there are no cases and no goldens")
             .at(args.replays.display())
@@ -165,7 +174,12 @@ fn status_row(case: &CaseStatus) -> Vec<String> {
     let counts = case.rows.map_or([const { String::new() }; 3], |rows| rows.map(|n| n.to_string()));
     let (date, reason) = case.accepted.clone().unwrap_or_default();
     let problems: Vec<String> = case.problems.iter().map(ToString::to_string).collect();
-    let state = if problems.is_empty() { "checked".to_string() } else { problems.join("\n") };
+    let state = match (problems.is_empty(), case.exceptions.len()) {
+        (false, _) => problems.join("\n"),
+        (true, 0) => "checked".to_string(),
+        (true, 1) => "checked, 1 exception".to_string(),
+        (true, count) => format!("checked, {count} exceptions"),
+    };
     [vec![case.case.clone()], counts.to_vec(), vec![date, reason, state]].concat()
 }
 
@@ -173,14 +187,14 @@ fn review(
     case: &str,
     dir: &Path,
     bench: &dyn Bench,
-    paint: Paint,
+    (today, paint): (Date, Paint),
     diffs_max: usize,
 ) -> Result<(String, Exit), Failure> {
     let books = [("core", bench.core_book(case)?), ("oracle", bench.oracle_book(case)?)];
     let help = [format!("`lockstep golden accept --case {case} --reason TEXT` if that is right")];
     let (mut text, mut exit) = (String::new(), Exit::Same);
     for (replay, book) in &books {
-        let comparison = store::judge(dir, book).map_err(|e| failure(e, case))?;
+        let comparison = store::judge(dir, book, today).map_err(|e| failure(e, case))?;
         let labels = Labels { place: dir, has_files: true, golden: "golden", replay, help: &help };
         text.push_str(&render(&comparison, &labels, paint, diffs_max));
         if !comparison.is_same() {
@@ -195,7 +209,7 @@ fn accept(
     dir: &Path,
     bench: &dyn Bench,
     acceptance: &Acceptance,
-    paint: Paint,
+    (today, paint): (Date, Paint),
 ) -> Result<(String, Exit), Failure> {
     let (core, oracle) = (bench.core_book(case)?, bench.oracle_book(case)?);
     let comparison = compare(&core, &oracle).map_err(|e| failure(e, case))?;
@@ -212,8 +226,9 @@ fn accept(
         return Ok((render(&comparison, &labels, paint, 5), Exit::Differs));
     }
     // A golden that is not there or cannot be read is replaced like one that differs.
-    let before = store::judge(dir, &core).ok();
-    if before.as_ref().is_some_and(Comparison::is_same) {
+    let before = store::judge(dir, &core, today).ok();
+    let is_nothing = |before: &Comparison| before.is_same() && before.approved.is_empty();
+    if before.as_ref().is_some_and(is_nothing) {
         return Ok((format!("nothing to accept: the golden of {case} is the same\n"), Exit::Same));
     }
     let digest = store::save(dir, &core, acceptance).map_err(|e| failure(e, case))?;
@@ -221,7 +236,7 @@ fn accept(
     let counts: Vec<_> = counts.map(|(kind, rows)| format!("{} {rows}", kind.name())).collect();
     let changed = match before {
         Some(before) => {
-            format!("rows changed: {}", before.differences.len())
+            format!("rows changed: {}", before.differences.len() + before.approved.len())
         }
         None => "there was no golden before".to_string(),
     };

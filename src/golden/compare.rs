@@ -9,6 +9,7 @@ use crate::domain::time::Timestamp;
 
 use super::book::Book;
 use super::error::Error;
+use super::exceptions::{Exception, Ruling, fact, inputs_fact};
 use super::minute::{MinuteBehind, minute_behind};
 use super::table::{Row, Table, TableKind};
 
@@ -18,9 +19,14 @@ pub struct Comparison {
     /// How many rows agree, for each table that was compared.
     pub counts: Vec<Counts>,
     /// Rows that differ: by the time from which on they could be known, at one instant bars before
-    /// signals before fills.
+    /// signals before fills. Those that somebody approved are not among them.
     pub differences: Vec<Difference>,
-    /// Whether both books were made of the same accepted minutes. True where it is not known.
+    /// Rows that differ and may, with the exception that approves them.
+    pub approved: Vec<Approved>,
+    /// What is wrong with the exceptions: expired, or not needed.
+    pub exception_faults: Vec<String>,
+    /// Whether both books were made of the same accepted minutes, or others were approved. True
+    /// where it is not known.
     pub same_inputs: bool,
     /// Whether the golden's files are those that were accepted. True for a book in memory.
     pub golden_is_intact: bool,
@@ -30,6 +36,15 @@ pub struct Comparison {
     pub minute_behind: Option<MinuteBehind>,
     /// What else the reader should know.
     pub notes: Vec<String>,
+}
+
+/// A difference that somebody approved for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    /// The row; none where the accepted minutes as a whole are others.
+    pub difference: Option<Difference>,
+    /// The exception.
+    pub exception: Exception,
 }
 
 /// How many rows of one table agree.
@@ -115,9 +130,22 @@ pub struct LastEqual {
 }
 
 impl Comparison {
-    /// Whether nothing differs.
+    /// Whether nothing differs but for what is approved, and the exceptions are in order.
     pub fn is_same(&self) -> bool {
-        self.differences.is_empty() && self.same_inputs && self.golden_is_intact
+        self.differences.is_empty()
+            && self.same_inputs
+            && self.golden_is_intact
+            && self.exception_faults.is_empty()
+    }
+
+    /// `identical`, `as approved` with the number of exceptions, or `DIFFERS`.
+    pub fn verdict(&self) -> String {
+        match (self.is_same(), self.approved.len()) {
+            (false, _) => "DIFFERS".to_owned(),
+            (true, 0) => "identical".to_owned(),
+            (true, 1) => "as approved, 1 exception".to_owned(),
+            (true, count) => format!("as approved, {count} exceptions"),
+        }
     }
 }
 
@@ -126,15 +154,37 @@ impl Comparison {
 /// # Errors
 /// When both books are empty: agreement about nothing proves nothing.
 pub fn compare(golden: &Book, replay: &Book) -> Result<Comparison, Error> {
-    let mut comparison = compare_tables(golden, replay, &TableKind::ALL)?;
-    if let (Some(accepted), Some(read)) = (&golden.inputs, &replay.inputs) {
-        comparison.same_inputs = accepted == read;
+    compare_under(golden, replay, None)
+}
+
+/// Compares all tables and the accepted minutes; what the ruling's exceptions approve is told
+/// apart, and what is wrong with them too.
+///
+/// # Errors
+/// When both books are empty.
+pub fn compare_under(
+    golden: &Book,
+    replay: &Book,
+    ruling: Option<Ruling<'_>>,
+) -> Result<Comparison, Error> {
+    let mut comparison = compare_rows(golden, replay, &TableKind::ALL, ruling)?;
+    let both = golden.inputs.as_ref().zip(replay.inputs.as_ref());
+    if let Some((accepted, read)) = both.filter(|(accepted, read)| accepted != read) {
+        let found = ruling.and_then(|ruling| ruling.approves(&inputs_fact(accepted, read)));
+        let approved =
+            |exception: &Exception| Approved { difference: None, exception: exception.clone() };
+        comparison.same_inputs = found.is_some();
+        comparison.approved.extend(found.map(approved));
     }
     if !comparison.same_inputs && !names_a_minute(&comparison) {
         comparison.notes.push(
             "the accepted minutes differ, but none of the compared bars: look at the warm-up"
                 .to_string(),
         );
+    }
+    if let Some(ruling) = ruling {
+        let needed: Vec<_> = comparison.approved.iter().map(|one| &one.exception).collect();
+        comparison.exception_faults = ruling.faults(&needed, both.is_some());
     }
     Ok(comparison)
 }
@@ -147,6 +197,15 @@ pub fn compare_tables(
     golden: &Book,
     replay: &Book,
     tables: &[TableKind],
+) -> Result<Comparison, Error> {
+    compare_rows(golden, replay, tables, None)
+}
+
+fn compare_rows(
+    golden: &Book,
+    replay: &Book,
+    tables: &[TableKind],
+    ruling: Option<Ruling<'_>>,
 ) -> Result<Comparison, Error> {
     let mut pairs: Vec<Pair> = Vec::new();
     let mut counts = Vec::new();
@@ -168,14 +227,25 @@ pub fn compare_tables(
         let row = pair.row();
         (row.known, pair.table.kind, pair.table.cell(row, "key"), row.line)
     });
-    let first = pairs.iter().position(|pair| !pair.agrees());
-    let before = &pairs[..first.unwrap_or(0)];
-    let differences = differences(&pairs);
+    let (mut counting, mut approved) = (Vec::new(), Vec::new());
+    for (place, difference) in differences(&pairs) {
+        match ruling.and_then(|ruling| ruling.approves(&fact(&difference))) {
+            None => counting.push((place, difference)),
+            Some(exception) => {
+                let exception = exception.clone();
+                approved.push(Approved { difference: Some(difference), exception });
+            }
+        }
+    }
+    let first = counting.first().map_or(0, |(place, _)| *place);
+    let last_equal = pairs[..first].iter().rfind(|pair| pair.agrees());
     Ok(Comparison {
         counts,
-        last_equal: before.last().map(Pair::last_equal),
-        minute_behind: differences.first().and_then(|first| minute_behind(first, golden, replay)),
-        differences,
+        last_equal: last_equal.map(Pair::last_equal),
+        minute_behind: counting.first().and_then(|(_, it)| minute_behind(it, golden, replay)),
+        differences: counting.into_iter().map(|(_, difference)| difference).collect(),
+        approved,
+        exception_faults: Vec::new(),
         same_inputs: true,
         golden_is_intact: true,
         notes: Vec::new(),
@@ -183,7 +253,8 @@ pub fn compare_tables(
 }
 
 fn names_a_minute(comparison: &Comparison) -> bool {
-    comparison.differences.iter().any(|difference| match &difference.kind {
+    let approved = comparison.approved.iter().filter_map(|one| one.difference.as_ref());
+    comparison.differences.iter().chain(approved).any(|difference| match &difference.kind {
         DifferenceKind::Fields(fields) => fields.iter().any(|field| field.name == "check"),
         DifferenceKind::Missing | DifferenceKind::Extra => difference.table == TableKind::Bars,
     })
@@ -254,10 +325,11 @@ fn by_identity(table: &Table) -> Vec<(Identity<'_>, &Row)> {
     rows
 }
 
-fn differences(pairs: &[Pair]) -> Vec<Difference> {
+/// The pairs that differ, each with its place.
+fn differences(pairs: &[Pair]) -> Vec<(usize, Difference)> {
     let mut lines = [1; TableKind::ALL.len()];
     let mut differences = Vec::new();
-    for pair in pairs {
+    for (place, pair) in pairs.iter().enumerate() {
         let row = pair.row();
         let line = &mut lines[pair.table.kind as usize];
         if pair.golden.is_some() {
@@ -266,7 +338,7 @@ fn differences(pairs: &[Pair]) -> Vec<Difference> {
         if pair.agrees() {
             continue;
         }
-        differences.push(Difference {
+        let difference = Difference {
             table: pair.table.kind,
             line: *line,
             kind: match (pair.golden, pair.replay) {
@@ -281,7 +353,8 @@ fn differences(pairs: &[Pair]) -> Vec<Difference> {
             key: pair.table.cell(row, "key").to_string(),
             cells: row.cells.clone(),
             event: pair.replay.map_or(EventId::NONE, |row| row.event),
-        });
+        };
+        differences.push((place, difference));
     }
     differences
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::domain::event::EventId;
 use crate::domain::time::{IST_OFFSET_US, Timestamp};
 
-use super::compare::{Comparison, Difference, DifferenceKind};
+use super::compare::{Approved, Comparison, Difference, DifferenceKind};
+use super::exceptions::{Exception, fact};
 use super::render::Labels;
 
 /// The comparison as JSON, with at most `diffs_max` differences; `differences_total` counts all.
@@ -41,8 +42,15 @@ pub fn json(comparison: &Comparison, labels: &Labels, diffs_max: usize) -> Value
             "time_utc": utc(minute.open_time),
             "what": minute.trace.words(labels.golden, labels.replay),
         })),
+        "approved": comparison.approved.iter().map(approved).collect::<Vec<Value>>(),
+        "exception_faults": comparison.exception_faults,
         "notes": comparison.notes,
     })
+}
+
+fn approved(Approved { exception, .. }: &Approved) -> Value {
+    let Exception { fact, reason, by, expires } = exception;
+    json!({ "fact": fact, "reason": reason, "by": by, "expires": expires })
 }
 
 fn difference(difference: &Difference) -> Value {
@@ -67,6 +75,7 @@ fn difference(difference: &Difference) -> Value {
         "event": event(difference.event),
         "row": columns.zip(cells).collect::<serde_json::Map<String, Value>>(),
         "fields": fields.collect::<Vec<Value>>(),
+        "fact": fact(difference),
     })
 }
 
@@ -133,6 +142,7 @@ mod tests {
         [
           {
             "event": "135.5",
+            "fact": "signals 2024-11-04T09:30 NSE_EQ|INE155A01022 BUY TREND: price 974.50 -> 975.00",
             "fields": [
               {
                 "golden": "974.50",
@@ -179,8 +189,10 @@ mod tests {
         json["differences"].take();
         insta::assert_snapshot!(format!("{json:#}"), @r#"
         {
+          "approved": [],
           "differences": null,
           "differences_total": 2,
+          "exception_faults": [],
           "golden": "golden",
           "golden_is_intact": true,
           "last_equal": {

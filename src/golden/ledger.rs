@@ -43,6 +43,21 @@ impl Acceptance {
         }
         Ok(Acceptance { date, by, reason })
     }
+
+    /// Who takes the right, where that is known.
+    pub(super) fn by(&self) -> Option<&str> {
+        self.by.as_deref().map(str::trim).filter(|by| !by.is_empty())
+    }
+
+    /// Why.
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The day.
+    pub(super) const fn date(&self) -> Date {
+        self.date
+    }
 }
 
 /// One entry of the ledger.

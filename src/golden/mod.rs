@@ -9,6 +9,7 @@
 //! - [`render`] a comparison in words
 //! - [`export`] a comparison as JSON and CSV
 //! - [`digest`] a book in five lines
+//! - [`exceptions`] differences that somebody approved for a while
 //! - [`ledger`] who accepted which golden when, and why
 //! - [`store`] the files of a golden: load, save, take stock
 
@@ -17,6 +18,7 @@ pub mod book;
 pub mod compare;
 pub mod digest;
 pub mod error;
+pub mod exceptions;
 pub mod export;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -7,7 +7,8 @@ use std::path::Path;
 use crate::domain::event::EventId;
 
 use super::book::{NO_MINUTE, SLOTS};
-use super::compare::{Comparison, Counts, Difference, DifferenceKind, Field};
+use super::compare::{Approved, Comparison, Counts, Difference, DifferenceKind, Field};
+use super::exceptions::Exception;
 use super::table::TableKind;
 
 /// Whether text is coloured.
@@ -69,16 +70,26 @@ pub fn render(comparison: &Comparison, labels: &Labels, paint: Paint, diffs_max:
         None if comparison.is_same() => {
             let Labels { golden, replay, .. } = labels;
             let counts = counts(&comparison.counts, labels);
-            line(&mut text, format_args!("{replay} equals {golden}: {counts}"));
+            let but_for = match comparison.approved.len() {
+                0 => String::new(),
+                1 => " but for one approved difference".to_string(),
+                count => format!(" but for {count} approved differences"),
+            };
+            line(&mut text, format_args!("{replay} equals {golden}{but_for}: {counts}"));
+            let block = Block { comparison, labels, paint };
+            block.exceptions(&mut text);
             for note in &comparison.notes {
-                line(&mut text, format_args!("   = note: {note}"));
+                block.fact(&mut text, "note", note);
             }
         }
         None => {
             let Labels { golden, replay, place, .. } = labels;
-            let what = match comparison.same_inputs {
-                true => format!("{golden} is not what was accepted, though {replay} has its rows"),
-                false => format!("{replay} has every row of {golden}, but of other minutes"),
+            let what = match (comparison.same_inputs, comparison.golden_is_intact) {
+                (false, _) => format!("{replay} has every row of {golden}, but of other minutes"),
+                (true, false) => {
+                    format!("{golden} is not what was accepted, though {replay} has its rows")
+                }
+                (true, true) => format!("the exceptions of {golden} are not in order"),
             };
             line(&mut text, format_args!("{}: {what}", paint.error("error")));
             line(&mut text, format_args!("  {} {}", paint.frame("-->"), place.display()));
@@ -196,11 +207,27 @@ impl Block<'_> {
 
     fn notes(&self, text: &mut String) {
         self.fact(text, "rows that agree", &counts(&self.comparison.counts, self.labels));
+        self.exceptions(text);
         for note in &self.comparison.notes {
             self.fact(text, "note", note);
         }
         for help in self.labels.help {
             line(text, format_args!("   {}: {help}", self.paint.help("help")));
+        }
+    }
+
+    /// What is approved, until when, by whom and why; and what is wrong with that.
+    fn exceptions(&self, text: &mut String) {
+        for Approved { exception, .. } in &self.comparison.approved {
+            let Exception { fact, reason, by, expires } = exception;
+            self.fact(
+                text,
+                &format!("approved until {expires}"),
+                &format!("{fact} ({by}: {reason})"),
+            );
+        }
+        for fault in &self.comparison.exception_faults {
+            self.fact(text, "not in order", fault);
         }
     }
 

@@ -1,5 +1,5 @@
 //! The files of a golden: `golden/<case>/{bars_15m.csv,signals.csv,fills.csv,digest}` and the
-//! ledger `accepted.toml`. Writing needs an [`Acceptance`]; nothing is ever written half.
+//! ledger `accepted.toml`, and perhaps `exceptions.toml`. Writing needs an [`Acceptance`]; nothing is ever written half.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,10 +7,13 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use crate::domain::time::Date;
+
 use super::book::Book;
-use super::compare::{Comparison, compare};
+use super::compare::{Comparison, Difference, compare_under};
 use super::digest::{self, Digest};
 use super::error::Error;
+use super::exceptions::{self, Exception, Ruling};
 use super::ledger::{self, Acceptance};
 use super::table::{Table, TableKind};
 
@@ -24,6 +27,23 @@ pub struct Golden {
     pub book: Book,
     /// What is wrong with the files though they can be read.
     pub problems: Vec<Problem>,
+    /// Differences that somebody approved for a while.
+    pub exceptions: Vec<Exception>,
+}
+
+impl Golden {
+    /// Compares the golden with a replay, on the day `today`. What is wrong with the golden's files
+    /// becomes notes.
+    ///
+    /// # Errors
+    /// When both are empty.
+    pub fn judge(&self, replay: &Book, today: Date) -> Result<Comparison, Error> {
+        let ruling = Ruling { exceptions: &self.exceptions, today };
+        let mut comparison = compare_under(&self.book, replay, Some(ruling))?;
+        comparison.golden_is_intact = self.problems.is_empty();
+        comparison.notes.extend(self.problems.iter().map(Problem::to_string));
+        Ok(comparison)
+    }
 }
 
 /// What may be wrong with a golden.
@@ -50,6 +70,8 @@ pub enum Problem {
     NotAccepted,
     /// A file is not what it should be.
     Unreadable(String),
+    /// An exception's day is over.
+    Expired(String),
 }
 
 impl fmt::Display for Problem {
@@ -65,7 +87,7 @@ impl fmt::Display for Problem {
             Problem::NotAccepted => {
                 write!(f, "digest is not what the last entry of {} accepted", ledger::FILE)
             }
-            Problem::Unreadable(what) => f.write_str(what),
+            Problem::Unreadable(what) | Problem::Expired(what) => f.write_str(what),
         }
     }
 }
@@ -91,7 +113,9 @@ pub fn load(dir: &Path) -> Result<Golden, Error> {
         problems.push(Problem::NotAccepted);
     }
     book.inputs = Some(digest.inputs);
-    Ok(Golden { book, problems })
+    let path = dir.join(exceptions::FILE);
+    let exceptions = exceptions::parse(&read_if_there(&path)?.unwrap_or_default(), &path)?;
+    Ok(Golden { book, problems, exceptions })
 }
 
 /// Reads the three tables of a directory, with the BLAKE3 of each file.
@@ -110,16 +134,44 @@ pub fn load_tables(dir: &Path) -> Result<(Book, [String; 3]), Error> {
     Ok((Book { bars, signals, fills, inputs: None }, [a, b, c]))
 }
 
-/// Compares the golden in `dir` with a replay. What is wrong with the golden's files becomes notes.
+/// Compares the golden in `dir` with a replay, on the day `today`.
 ///
 /// # Errors
 /// When the golden cannot be read, or both are empty.
-pub fn judge(dir: &Path, replay: &Book) -> Result<Comparison, Error> {
-    let golden = load(dir)?;
-    let mut comparison = compare(&golden.book, replay)?;
-    comparison.golden_is_intact = golden.problems.is_empty();
-    comparison.notes.extend(golden.problems.iter().map(Problem::to_string));
-    Ok(comparison)
+pub fn judge(dir: &Path, replay: &Book, today: Date) -> Result<Comparison, Error> {
+    load(dir)?.judge(replay, today)
+}
+
+/// Approves what differs in `comparison` until `last_day`, the minutes included if they do. Gives
+/// the facts that were added to the exceptions of the golden in `dir`.
+///
+/// # Errors
+/// When nobody is named, the day is over, or the ledger cannot be read or written.
+pub fn except(
+    dir: &Path,
+    comparison: &Comparison,
+    inputs: Option<(&str, &str)>,
+    acceptance: &Acceptance,
+    last_day: Date,
+) -> Result<Vec<String>, Error> {
+    let path = dir.join(exceptions::FILE);
+    let text = read_if_there(&path)?.unwrap_or_default();
+    let known = exceptions::parse(&text, &path)?;
+    let minutes = inputs.filter(|_| !comparison.same_inputs);
+    let minutes = minutes.map(|(golden, replay)| exceptions::inputs_fact(golden, replay));
+    let rows =
+        comparison.differences.iter().map(|difference: &Difference| exceptions::fact(difference));
+    let facts: Vec<String> = rows.chain(minutes).collect();
+    if let Some(old) = known.iter().find(|one| facts.contains(&one.fact)) {
+        let why = format!("it is there already and expired on {}: {}", old.expires, old.fact);
+        return Err(Error::Refused { why });
+    }
+    let days = (acceptance.date(), last_day);
+    let text = exceptions::with_entries(&text, facts.clone(), acceptance, days)?;
+    if !facts.is_empty() {
+        replace(&path, text.as_bytes())?;
+    }
+    Ok(facts)
 }
 
 /// Writes a golden and adds to its ledger. Returns its digest.
@@ -158,15 +210,17 @@ pub struct CaseStatus {
     pub rows: Option<[usize; 3]>,
     /// The day and the reason of the last acceptance.
     pub accepted: Option<(String, String)>,
+    /// Differences that somebody approved for a while.
+    pub exceptions: Vec<Exception>,
     /// What is wrong; nothing for a case that is checked.
     pub problems: Vec<Problem>,
 }
 
-/// Takes stock of all cases and goldens, in order of name.
+/// Takes stock of all cases and goldens, in order of name, as it is on the day `today`.
 ///
 /// # Errors
 /// When a directory cannot be listed. A directory that is not there holds nothing.
-pub fn status(replays: &Path, goldens: &Path) -> Result<Vec<CaseStatus>, Error> {
+pub fn status(replays: &Path, goldens: &Path, today: Date) -> Result<Vec<CaseStatus>, Error> {
     let mut cases = entries(replays)?;
     cases.retain(|name| replays.join(name).join(CASE_FILE).is_file());
     let mut names = entries(goldens)?;
@@ -174,12 +228,18 @@ pub fn status(replays: &Path, goldens: &Path) -> Result<Vec<CaseStatus>, Error> 
     names.extend(cases.iter().cloned());
     names
         .into_iter()
-        .map(|case| status_of(&goldens.join(&case), cases.contains(&case), case))
+        .map(|case| status_of(&goldens.join(&case), cases.contains(&case), case, today))
         .collect()
 }
 
-fn status_of(dir: &Path, is_case: bool, case: String) -> Result<CaseStatus, Error> {
-    let mut status = CaseStatus { case, rows: None, accepted: None, problems: Vec::new() };
+fn status_of(dir: &Path, is_case: bool, case: String, today: Date) -> Result<CaseStatus, Error> {
+    let mut status = CaseStatus {
+        case,
+        rows: None,
+        accepted: None,
+        exceptions: Vec::new(),
+        problems: Vec::new(),
+    };
     let files = entries(dir)?;
     if files.is_empty() {
         status.problems.push(Problem::GoldenMissing);
@@ -192,7 +252,8 @@ fn status_of(dir: &Path, is_case: bool, case: String) -> Result<CaseStatus, Erro
         TableKind::ALL.iter().map(|kind| kind.file()).chain([digest::FILE, ledger::FILE]).collect();
     let missing = known.iter().filter(|name| !files.contains(**name));
     let missing: Vec<_> = missing.map(|name| Problem::FileMissing(name.to_string())).collect();
-    let unknown = files.iter().filter(|name| !known.contains(&name.as_str()));
+    let may_be = |name: &str| known.contains(&name) || name == exceptions::FILE;
+    let unknown = files.iter().filter(|name| !may_be(name));
     let unknown: Vec<_> = unknown.map(|name| Problem::UnknownFile(name.clone())).collect();
     let is_complete = missing.is_empty();
     status.problems.extend(missing.into_iter().chain(unknown));
@@ -203,6 +264,10 @@ fn status_of(dir: &Path, is_case: bool, case: String) -> Result<CaseStatus, Erro
         Ok(golden) => {
             status.rows = Some(TableKind::ALL.map(|kind| golden.book.table(kind).rows.len()));
             status.problems.extend(golden.problems);
+            let expired =
+                golden.exceptions.iter().filter_map(|one| exceptions::expired(one, today));
+            status.problems.extend(expired.map(Problem::Expired));
+            status.exceptions = golden.exceptions;
         }
         Err(error) => status.problems.push(Problem::Unreadable(format!("failed to {error}"))),
     }
@@ -250,12 +315,15 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 mod tests {
     use super::super::fixture::{facts, price};
     use super::*;
-    use crate::domain::time::Date;
+    use crate::golden::compare::compare;
     use tempfile::TempDir;
 
+    fn today() -> Date {
+        Date::from_ymd(2026, 11, 23).unwrap()
+    }
+
     fn acceptance(reason: &str) -> Acceptance {
-        let today = Date::from_ymd(2026, 11, 23).unwrap();
-        Acceptance::new(today, Some("asha".to_string()), reason, None).unwrap()
+        Acceptance::new(today(), Some("asha".to_string()), reason, None).unwrap()
     }
 
     /// `replays/sample` with its golden in `golden/sample`.
@@ -269,7 +337,8 @@ mod tests {
     }
 
     fn problems(house: &TempDir) -> String {
-        let stock = status(&house.path().join("replays"), &house.path().join("golden")).unwrap();
+        let (replays, golden) = (house.path().join("replays"), house.path().join("golden"));
+        let stock = status(&replays, &golden, today()).unwrap();
         let mut text = String::new();
         for case in stock {
             for problem in &case.problems {
@@ -315,7 +384,7 @@ mod tests {
         let path = dir.join("signals.csv");
         let text = read_text(&path).unwrap().replace("974.50", "974.55");
         fs::write(&path, text).unwrap();
-        let comparison = judge(&dir, &facts().book()).unwrap();
+        let comparison = judge(&dir, &facts().book(), today()).unwrap();
         assert_eq!((comparison.differences.len(), comparison.differences[0].line), (1, 2));
         assert_eq!(comparison.notes.len(), 1);
         insta::assert_snapshot!(problems(&house), @"sample: signals.csv was edited by hand: digest says 7d5011bd…, it is 77a88156…");
@@ -327,7 +396,7 @@ mod tests {
         let dir = house.path().join("golden/sample");
         let path = dir.join("fills.csv");
         fs::write(&path, read_text(&path).unwrap() + "\n").unwrap();
-        let comparison = judge(&dir, &facts().book()).unwrap();
+        let comparison = judge(&dir, &facts().book(), today()).unwrap();
         assert!(comparison.differences.is_empty() && !comparison.is_same());
     }
 
@@ -374,6 +443,82 @@ mod tests {
         new: no golden, so nothing checks this case
         sample: signals.csv.orig does not belong here
         ");
+    }
+
+    /// `facts` with another price in the signal and in the first fill.
+    fn other() -> Book {
+        let mut other = facts();
+        other.signals[0].price = price("975.00");
+        other.fills[0].price = price("974.60");
+        other.book()
+    }
+
+    #[test]
+    fn what_is_approved_no_longer_counts_and_comes_back_when_its_day_is_over() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let before = judge(&dir, &other(), today()).unwrap();
+        assert_eq!(before.differences.len(), 2);
+        let last_day = today().plus_days(7);
+        let facts = except(&dir, &before, None, &acceptance("a tick off"), last_day).unwrap();
+        insta::assert_snapshot!(facts.join("\n"), @"
+        signals 2024-11-04T09:30 NSE_EQ|INE155A01022 BUY TREND: price 974.50 -> 975.00
+        fills 2024-11-04T09:45 NSE_EQ|INE155A01022 entry BUY: price 974.55 -> 974.60
+        ");
+        let after = judge(&dir, &other(), last_day).unwrap();
+        assert!(after.is_same());
+        assert_eq!((after.differences.len(), after.approved.len()), (0, 2));
+        assert_eq!(problems(&house), "");
+        let late = judge(&dir, &other(), last_day.plus_days(1)).unwrap();
+        assert!(!late.is_same());
+        assert_eq!((late.differences.len(), late.exception_faults.len()), (2, 2));
+        let again = except(&dir, &late, None, &acceptance("longer"), last_day).unwrap_err();
+        assert!(again.to_string().contains("it is there already"), "{again}");
+    }
+
+    #[test]
+    fn an_exception_that_nothing_needs_is_a_fault() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let before = judge(&dir, &other(), today()).unwrap();
+        except(&dir, &before, None, &acceptance("a tick off"), today()).unwrap();
+        let same = judge(&dir, &facts().book(), today()).unwrap();
+        assert!(!same.is_same() && same.differences.is_empty());
+        assert_eq!(same.exception_faults.len(), 2);
+        // Another price than the approved one is no approved difference.
+        let mut third = facts();
+        third.signals[0].price = price("976.00");
+        third.fills[0].price = price("974.60");
+        let third = judge(&dir, &third.book(), today()).unwrap();
+        assert_eq!((third.differences.len(), third.approved.len()), (1, 1));
+        assert_eq!(third.exception_faults.len(), 1);
+        assert_eq!(third.last_equal.unwrap().table, TableKind::Bars);
+    }
+
+    #[test]
+    fn other_minutes_need_an_exception_of_their_own() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let other = Book { inputs: Some("ab".repeat(32)), ..facts().book() };
+        let before = judge(&dir, &other, today()).unwrap();
+        assert!(!before.same_inputs);
+        let golden = facts().book().inputs.unwrap();
+        let inputs = Some((golden.as_str(), other.inputs.as_deref().unwrap()));
+        let facts = except(&dir, &before, inputs, &acceptance("revised"), today()).unwrap();
+        assert!(facts[0].starts_with("minutes: "), "{facts:?}");
+        assert!(judge(&dir, &other, today()).unwrap().is_same());
+    }
+
+    #[test]
+    fn nobody_approves_without_a_name_or_for_a_day_that_is_over() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let found = judge(&dir, &other(), today()).unwrap();
+        let nobody = Acceptance::new(today(), None, "why", None).unwrap();
+        let yesterday = today().plus_days(-1);
+        assert!(except(&dir, &found, None, &nobody, today()).is_err());
+        assert!(except(&dir, &found, None, &acceptance("why"), yesterday).is_err());
+        assert_eq!(entries_of(&dir).len(), 5, "nothing was written");
     }
 
     #[test]

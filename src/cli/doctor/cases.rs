@@ -114,6 +114,7 @@ mod tests {
     use super::super::report::{exit, text};
     use super::*;
     use crate::cli::exit::Exit;
+    use crate::domain::time::Date;
     use crate::golden::render::Paint;
     use crate::golden::store::Problem;
 
@@ -126,7 +127,8 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let facts = Market::embedded().unwrap();
         let mut lines = cases(&root.join("replays"), &facts);
-        lines.extend(goldens(store::status(&root.join("replays"), &root.join("golden"))));
+        let stock = store::status(&root.join("replays"), &root.join("golden"), Date::default());
+        lines.extend(goldens(stock));
         insta::assert_snapshot!(plain(&lines), @"
         Cases   ok  1 with all their data: sample
         Golden  ok  1 as accepted: sample
@@ -158,6 +160,7 @@ mod tests {
             case: case.to_owned(),
             rows: None,
             accepted: None,
+            exceptions: Vec::new(),
             problems,
         };
         let fresh = || status("fresh", vec![Problem::GoldenMissing]);

@@ -82,7 +82,7 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
         }
         Err(failure) => lines.push(facts::unreadable(&failure)),
     }
-    lines.extend(cases::goldens(store::status(&args.replays, &args.golden)));
+    lines.extend(cases::goldens(store::status(&args.replays, &args.golden, now.date())));
     let place = disk::place_of(&args.journal);
     lines.extend(disk::lines(&args.journal, &place, disk::measure(&place)));
     lines.extend(cases::unfinished(&args.journal));

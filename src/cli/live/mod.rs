@@ -37,7 +37,7 @@ use crate::driver::run::Ended;
 use crate::exchange::faults::Faults;
 use crate::exchange::pace::Speed;
 use crate::golden::book::Collector;
-use crate::golden::compare::{Comparison, compare};
+use crate::golden::compare::Comparison;
 use crate::golden::store;
 use crate::journal::lock::Lock;
 use crate::journal::writer::{Identity, Setup, Stamp};
@@ -269,7 +269,8 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
 
 /// Holds the run's facts against the golden.
 fn judge(golden: &store::Golden, run: Collector, life: &Life) -> Result<Comparison, Failure> {
-    compare(&golden.book, &run.finish()).map_err(|error| super::golden::failure(error, &life.name))
+    let compared = golden.judge(&run.finish(), clock::now().date());
+    compared.map_err(|error| super::golden::failure(error, &life.name))
 }
 
 /// Lives it, whatever it is fed with.
@@ -423,7 +424,7 @@ impl Report<'_> {
                         )
                     })
                     .collect();
-                let verdict = if comparison.is_same() { "identical" } else { "DIFFERS" };
+                let verdict = comparison.verdict();
                 format!("{verdict} · {} · {}", counts.join(" · "), dir.display())
             }
             (None, Ok(_)) => "not compared: the run is not over".to_owned(),

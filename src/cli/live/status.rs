@@ -91,7 +91,9 @@ impl Status {
         let (signals, open) = (grouped(self.summary.signals_total()), self.held.len());
         let (trades, net) = (grouped(trades.len() as u64), rupees(self.summary.net()));
         let (date, clock) = (time.date(), clock(time));
-        format!("   Live     {date} {clock}{day} · signals {signals} · trades {trades} · open {open} · {net}")
+        format!(
+            "   Live     {date} {clock}{day} · signals {signals} · trades {trades} · open {open} · {net}"
+        )
     }
 
     fn symbol(&self, instrument: InstrumentId, time: Timestamp) -> &str {

@@ -18,7 +18,7 @@ use crate::driver::case::{self, Case};
 use crate::driver::plan::{DateRange, Request};
 use crate::driver::replay::Replay;
 use crate::golden::book::{Book, Collector};
-use crate::golden::compare::{Comparison, compare};
+use crate::golden::compare::Comparison;
 use crate::golden::store;
 use crate::journal::writer::Sealed;
 use crate::sinks::Sink;
@@ -329,11 +329,8 @@ fn load_golden(meaning: &Meaning) -> Result<Option<store::Golden>, Failure> {
 
 fn judge(golden: store::Golden, book: &Book, dir: &Path) -> Result<Comparison, Failure> {
     let name = dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let mut comparison =
-        compare(&golden.book, book).map_err(|error| super::golden::failure(error, &name))?;
-    comparison.golden_is_intact = golden.problems.is_empty();
-    comparison.notes.extend(golden.problems.iter().map(ToString::to_string));
-    Ok(comparison)
+    let compared = golden.judge(book, clock::now().date());
+    compared.map_err(|error| super::golden::failure(error, &name))
 }
 
 /// The run's folder. It is built under another name and gets its own once the journal is sealed.

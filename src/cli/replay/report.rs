@@ -155,17 +155,14 @@ fn golden(done: &Done<'_>) -> String {
         )
     });
     let parts = parts.collect::<Vec<_>>().join(" · ");
-    match comparison.is_same() {
-        true => format!("identical · {parts} · {}", dir.display()),
-        false => format!("DIFFERS · {parts} · {}", dir.display()),
-    }
+    format!("{} · {parts} · {}", comparison.verdict(), dir.display())
 }
 
 fn difference(done: &Done<'_>, paint: Paint, diffs_max: usize) -> String {
     let Ok((dir, comparison)) = &done.golden else {
         return String::new();
     };
-    if comparison.is_same() {
+    if comparison.is_same() && comparison.approved.is_empty() {
         return String::new();
     }
     let help = help(done, dir);

@@ -27,11 +27,11 @@ use crate::domain::time::Timestamp;
 use crate::golden::align::class::{Change, Class, Explained, Piece};
 use crate::golden::align::{Alignment, Difference, Given, What};
 
+use super::Origin;
 use super::ask::with_setting;
 use super::ground::Ground;
 use super::pieces::{self, OtherSymbols};
 use super::world::World;
-use super::Origin;
 
 /// His lifetime limit of fills.
 const FILLS_MAX: u32 = 100;

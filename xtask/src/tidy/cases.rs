@@ -7,8 +7,8 @@ use super::Findings;
 use super::tree::Tree;
 
 /// The files that a golden may have.
-const GOLDEN_FILES: [&str; 5] =
-    ["bars_15m.csv", "signals.csv", "fills.csv", "digest", "accepted.toml"];
+const GOLDEN_FILES: [&str; 6] =
+    ["bars_15m.csv", "signals.csv", "fills.csv", "digest", "accepted.toml", "exceptions.toml"];
 
 /// Each `replays/<case>/case.toml` has a `golden/<case>/`, which has only known files, and the
 /// other way round.
@@ -62,7 +62,8 @@ mod tests {
         files.extend([("replays/b/case.toml", ""), ("golden/c/notes.txt", "")]);
         let want = [
             "golden/c/notes.txt:1: no file of a golden; \
-             a golden has only bars_15m.csv, signals.csv, fills.csv, digest, accepted.toml",
+             a golden has only bars_15m.csv, signals.csv, fills.csv, digest, accepted.toml, \
+             exceptions.toml",
             "replays/b/case.toml:1: a case without golden/b; \
              accept one with `lockstep golden accept`, or remove it",
             "golden/c:1: a golden without replays/c/case.toml; add the case or remove it",

@@ -173,7 +173,9 @@ fn draw(
         let mut dice = Dice::new(seed.wrapping_add(draw), name, "fault");
         let stretch = &stretches[dice.below(stretches.len() as u32) as usize];
         let found = match plant {
-            Plant::Rows(plant) => plant(stretch, &mut dice).map(|planted| of_rows(stretch, &planted)),
+            Plant::Rows(plant) => {
+                plant(stretch, &mut dice).map(|planted| of_rows(stretch, &planted))
+            }
             Plant::Run(plant) => plant(stretch, &mut dice).map(|world| {
                 let told = world.ask();
                 of_runs(stretch, &world, &told, dice.chance(500))

@@ -118,9 +118,8 @@ pub fn cut_bars(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
         let place = 100 + dice.below(bars.len() as u32 - 100) as usize;
         let whole = bars[place];
         let minutes = stretch.ground.minutes[id.index()].iter();
-        let of_bar = minutes.filter(|bar| {
-            whole.open_time <= bar.open_time && bar.open_time < whole.close_time
-        });
+        let of_bar = minutes
+            .filter(|bar| whole.open_time <= bar.open_time && bar.open_time < whole.close_time);
         let of_bar: Vec<_> = of_bar.take(1 + dice.below(14) as usize).collect();
         let (Some(first), Some(last)) = (of_bar.first(), of_bar.last()) else { continue };
         let cut = Bar15m {
