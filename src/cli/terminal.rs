@@ -3,6 +3,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::domain::money::{Cash, UNITS_PER_RUPEE};
@@ -49,18 +50,25 @@ pub fn say(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Columns that a fact takes at most.
+/// Columns that a fact takes at most, and those that it takes however narrow the terminal is.
 const WIDTH: usize = 100;
+const WIDTH_MIN: usize = 60;
 
 /// One fact behind its label. Where it is longer than a line, it goes on below itself, broken at a
 /// dot between its parts.
 pub fn fact(label: &str, fact: &str) -> String {
+    // Where stdout is no terminal its lines have one length, for whoever compares them.
+    let columns = Term::stdout().size_checked().map_or(WIDTH, |(_, columns)| columns.into());
+    fact_within(columns.clamp(WIDTH_MIN, WIDTH), label, fact)
+}
+
+fn fact_within(columns: usize, label: &str, fact: &str) -> String {
     const INDENT: usize = 12;
     let mut text = format!("   {label:<8} ");
     let mut column = INDENT;
     for (place, part) in fact.split(" · ").enumerate() {
         let width = part.chars().count();
-        if place > 0 && column + 3 + width > WIDTH {
+        if place > 0 && column + 3 + width > columns {
             text.push_str(" ·\n");
             text.push_str(&" ".repeat(INDENT));
             column = INDENT;
@@ -109,9 +117,11 @@ mod tests {
         let long = ["a part of thirty-one characters"; 4].join(" · ");
         let part = "a part of thirty-one characters";
         assert_eq!(
-            fact("Label", &long),
+            fact_within(WIDTH, "Label", &long),
             format!("   Label    {part} · {part} ·\n            {part} · {part}\n")
         );
+        let narrow = format!("   Label    {part} ·\n            {part}\n");
+        assert_eq!(fact_within(WIDTH_MIN, "Label", &[part; 2].join(" · ")), narrow);
         assert_eq!(fact("Short", "a · b"), "   Short    a · b\n");
     }
 

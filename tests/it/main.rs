@@ -19,6 +19,7 @@ mod desk;
 mod forge;
 mod fuzz;
 mod laws;
+mod limit_stories;
 mod live_stories;
 mod raw_parquet;
 mod readme;
