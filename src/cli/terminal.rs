@@ -2,9 +2,10 @@
 //! Indian way, and lines that end quietly when the reader goes away.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 
 use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar};
 
 use crate::domain::money::{Cash, UNITS_PER_RUPEE};
 use crate::golden::render::Paint;
@@ -28,8 +29,13 @@ pub fn progress(label: &'static str, steps: u64, what: &str) -> ProgressBar {
         ProgressStyle::with_template(&format!("   {{msg:<8}} {{bar:24}} {{pos}}/{{len}} {what}"))
             .expect("the template is well formed")
             .progress_chars("██░");
-    ProgressBar::with_draw_target(Some(steps), target).with_style(style).with_message(label)
+    let bar = ProgressBar::with_draw_target(Some(steps), target);
+    *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.downgrade());
+    bar.with_style(style).with_message(label)
 }
+
+/// The bar that stands at the end of stderr, if one does: what is said goes above it.
+static SHOWN: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
 
 /// Writes to stdout. A reader that has gone away (`| head`) is no error.
 ///
@@ -45,9 +51,15 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes to stderr. Where nobody can hear it there is nobody to tell that either.
+/// Writes to stderr, above a bar that is shown there. Where nobody can hear it there is nobody to
+/// tell that either.
 pub fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let write = || drop(writeln!(io::stderr().lock(), "{text}"));
+    match shown.and_then(|bar| bar.upgrade()) {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
 }
 
 /// Columns that a fact takes at most, and those that it takes however narrow the terminal is.

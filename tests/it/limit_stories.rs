@@ -3,10 +3,10 @@
 
 use insta::assert_snapshot;
 use lockstep::domain::event::{Output, RunStarted};
-use lockstep::domain::money::{Cash, Price};
+use lockstep::domain::money::{Cash, Qty};
 
 use crate::desk::Desk;
-use crate::world::{World, tape};
+use crate::world::{World, price, tape};
 
 /// Two sessions of the sample after one that warms up.
 const CASE: &str = "data = \"../sample/data\"\nfrom = \"2024-10-03\"\nto = \"2024-10-04\"\n\
@@ -28,13 +28,19 @@ fn breakout_of_two(change: impl FnOnce(&mut RunStarted)) -> String {
 
 #[test]
 fn a_symbol_may_be_worth_as_much_as_the_limit_and_not_a_rupee_more() {
-    let worth = Price::from_rupees(101).times(lockstep::domain::money::Qty(482));
+    let worth = price("101").times(Qty(482));
     assert_eq!(worth, Cash::from_rupees(48_682));
     let with = |rupees| {
         breakout_of_two(|run| run.config.execution.exposure_max = Cash::from_rupees(rupees))
     };
-    assert_snapshot!(with(48_682), @"");
-    assert_snapshot!(with(48_681), @"");
+    assert_snapshot!(with(48_682), @"
+    1170.4<3  order A 2024-10-02T09:30 BUY 482 entry origin=2024-10-02T09:15/BUY/TREND
+    1170.8<7  order B 2024-10-02T09:30 BUY 482 entry origin=2024-10-02T09:15/BUY/TREND
+    ");
+    assert_snapshot!(with(48_681), @"
+    1170.4<3  rejection A 2024-10-02T09:30 exposure
+    1170.8<7  rejection B 2024-10-02T09:30 exposure
+    ");
 }
 
 #[test]
@@ -45,20 +51,32 @@ fn the_capital_carries_one_position_and_not_the_second() {
             run.config.strategy.leverage = 1;
         })
     };
-    assert_snapshot!(with(97_364), @"");
-    assert_snapshot!(with(97_363), @"");
+    assert_snapshot!(with(97_364), @"
+    1170.4<3  order A 2024-10-02T09:30 BUY 482 entry origin=2024-10-02T09:15/BUY/TREND
+    1170.8<7  order B 2024-10-02T09:30 BUY 482 entry origin=2024-10-02T09:15/BUY/TREND
+    ");
+    assert_snapshot!(with(97_363), @"
+    1170.4<3  order A 2024-10-02T09:30 BUY 482 entry origin=2024-10-02T09:15/BUY/TREND
+    1170.8<7  rejection B 2024-10-02T09:30 capital
+    ");
 }
 
 #[test]
 fn a_day_has_its_number_of_entries() {
     let one = breakout_of_two(|run| run.config.execution.trades_max = 1);
-    assert_snapshot!(one, @"");
+    assert_snapshot!(one, @"
+    1170.4<3  order A 2024-10-02T09:30 BUY 482 entry origin=2024-10-02T09:15/BUY/TREND
+    1170.8<7  rejection B 2024-10-02T09:30 trades-max
+    ");
 }
 
 #[test]
 fn a_risk_that_buys_no_share_is_no_entry() {
     let none = breakout_of_two(|run| run.config.strategy.risk_per_trade = Cash::from_rupees(1));
-    assert_snapshot!(none, @"");
+    assert_snapshot!(none, @"
+    1170.4<3  rejection A 2024-10-02T09:30 no-quantity
+    1170.8<7  rejection B 2024-10-02T09:30 no-quantity
+    ");
 }
 
 /// What a live run with these flags says of signals that were not taken, and its tape.
@@ -76,7 +94,7 @@ fn lived(flags: &str) -> (String, String) {
 
 #[test]
 fn the_flags_of_a_live_run_are_its_limits() {
-    for (flags, word) in [("--max-exposure 1", "exposure"), ("--max-capital 1", "capital")] {
+    for (flags, word) in [("--max-exposure 1", "exposure"), ("--max-capital 1", "no-quantity")] {
         let (text, tape) = lived(flags);
         let signals = tape.lines().filter(|line| line.contains(" signal ")).count();
         let refused = tape.lines().filter(|line| line.ends_with(&format!(" {word}"))).count();

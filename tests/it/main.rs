@@ -6,6 +6,7 @@ mod canary;
 mod cli_align;
 mod cli_check;
 mod cli_difference;
+mod cli_doctor;
 mod cli_feed;
 mod cli_import;
 mod cli_live;

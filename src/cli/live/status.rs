@@ -142,7 +142,7 @@ fn declined(reason: RejectReason) -> String {
         RejectReason::DailyLoss => "the day's loss has reached --max-daily-loss",
         RejectReason::Capital => "more than --max-capital carries",
         RejectReason::Exposure => "one symbol would be worth more than --max-exposure",
-        RejectReason::NoQuantity => "the risk per trade buys no share",
+        RejectReason::NoQuantity => "--max-capital and the risk per trade buy no share",
         RejectReason::Paused => "paused; `lockstep control resume` goes on",
         RejectReason::Killed => "killed; `lockstep control release` allows entries again",
         RejectReason::Observing => "--observe places nothing",
@@ -180,7 +180,7 @@ impl Sink for Status {
             && id.seq >= self.told
             && let Some((time, words)) = self.words(&derived.output)
         {
-            self.bar.suspend(|| terminal::say(format!("   {} {words}", clock(time))));
+            terminal::say(format!("   {} {words}", clock(time)));
         }
     }
 
@@ -189,6 +189,6 @@ impl Sink for Status {
     }
 
     fn note(&mut self, text: &str) {
-        self.bar.suspend(|| terminal::say(format!("note: {text}")));
+        terminal::say(format!("note: {text}"));
     }
 }
