@@ -3,19 +3,23 @@
 CASE = sample
 FROM = 2024-10
 TO = 2024-12
+SPEED = 60x
 ARGS =
 REASON =
 
 LOCKSTEP = cargo run --release --package lockstep --bin lockstep --
 
 .DEFAULT_GOAL := help
-.PHONY: help replay test golden review bless sample determinism bench tidy lint fmt ci
+.PHONY: help replay live test golden review bless sample determinism bench tidy lint fmt ci
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 replay: ## Replay FROM=2024-10 TO=2024-12 and compare with the golden
 	cargo xtask replay --from $(FROM) --to $(TO) $(ARGS)
+
+live: ## The sample as a live market, SPEED=60x, with the scanner at port 5000
+	$(LOCKSTEP) live --feed sim:sample --speed $(SPEED) --port 5000 $(ARGS)
 
 test: ## Every test
 	cargo test --workspace --no-fail-fast $(ARGS)

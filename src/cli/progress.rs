@@ -51,6 +51,6 @@ impl Sink for Progress {
     fn output(&mut self, _: EventId, _: &Derived) {}
 
     fn note(&mut self, text: &str) {
-        self.bar.suspend(|| terminal::say(format!("note: {text}")));
+        terminal::say(format!("note: {text}"));
     }
 }

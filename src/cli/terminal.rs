@@ -2,8 +2,10 @@
 //! Indian way, and lines that end quietly when the reader goes away.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar};
 
 use crate::domain::money::{Cash, UNITS_PER_RUPEE};
 use crate::golden::render::Paint;
@@ -27,8 +29,13 @@ pub fn progress(label: &'static str, steps: u64, what: &str) -> ProgressBar {
         ProgressStyle::with_template(&format!("   {{msg:<8}} {{bar:24}} {{pos}}/{{len}} {what}"))
             .expect("the template is well formed")
             .progress_chars("██░");
-    ProgressBar::with_draw_target(Some(steps), target).with_style(style).with_message(label)
+    let bar = ProgressBar::with_draw_target(Some(steps), target);
+    *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.downgrade());
+    bar.with_style(style).with_message(label)
 }
+
+/// The bar that stands at the end of stderr, if one does: what is said goes above it.
+static SHOWN: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
 
 /// Writes to stdout. A reader that has gone away (`| head`) is no error.
 ///
@@ -44,23 +51,36 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes to stderr. Where nobody can hear it there is nobody to tell that either.
+/// Writes to stderr, above a bar that is shown there. Where nobody can hear it there is nobody to
+/// tell that either.
 pub fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let write = || drop(writeln!(io::stderr().lock(), "{text}"));
+    match shown.and_then(|bar| bar.upgrade()) {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
 }
 
-/// Columns that a fact takes at most.
+/// Columns that a fact takes at most, and those that it takes however narrow the terminal is.
 const WIDTH: usize = 100;
+const WIDTH_MIN: usize = 60;
 
 /// One fact behind its label. Where it is longer than a line, it goes on below itself, broken at a
 /// dot between its parts.
 pub fn fact(label: &str, fact: &str) -> String {
+    // Where stdout is no terminal its lines have one length, for whoever compares them.
+    let columns = Term::stdout().size_checked().map_or(WIDTH, |(_, columns)| columns.into());
+    fact_within(columns.clamp(WIDTH_MIN, WIDTH), label, fact)
+}
+
+fn fact_within(columns: usize, label: &str, fact: &str) -> String {
     const INDENT: usize = 12;
     let mut text = format!("   {label:<8} ");
     let mut column = INDENT;
     for (place, part) in fact.split(" · ").enumerate() {
         let width = part.chars().count();
-        if place > 0 && column + 3 + width > WIDTH {
+        if place > 0 && column + 3 + width > columns {
             text.push_str(" ·\n");
             text.push_str(&" ".repeat(INDENT));
             column = INDENT;
@@ -109,9 +129,11 @@ mod tests {
         let long = ["a part of thirty-one characters"; 4].join(" · ");
         let part = "a part of thirty-one characters";
         assert_eq!(
-            fact("Label", &long),
+            fact_within(WIDTH, "Label", &long),
             format!("   Label    {part} · {part} ·\n            {part} · {part}\n")
         );
+        let narrow = format!("   Label    {part} ·\n            {part}\n");
+        assert_eq!(fact_within(WIDTH_MIN, "Label", &[part; 2].join(" · ")), narrow);
         assert_eq!(fact("Short", "a · b"), "   Short    a · b\n");
     }
 

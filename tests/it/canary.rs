@@ -295,11 +295,13 @@ fn history_is_fetched_from_an_archive_and_goes_on_where_it_stopped() {
     exchange.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     exchange.wait().unwrap();
     assert!(!stderr.contains(CANARY) && !said.contains(CANARY));
-    let stored = |dir: &str| {
-        let line = format!("data info {dir}");
-        desk.run(&line).expect(0)
+    let stored = desk.run("data info h").expect(0);
+    assert!(stored.contains("2024-09-26T09:15"), "{stored}");
+    let days = "--from 2024-10-01 --to 2024-10-01 --warmup-sessions 3 --no-journal --format json";
+    let bars = |data: &str| {
+        desk.run(&format!("replay --data {data} --symbols {TATA} {days}")).json(0)["digest"].clone()
     };
-    assert!(stored("h").contains("2024-09-26T09:15"), "{}", stored("h"));
+    assert!(bars("h").is_string(), "it can be replayed");
     let gone = fetch("2024-09-02", "");
     assert_eq!(gone.code, 74, "{}", gone.stderr);
     assert!(gone.stderr.contains("the same command goes on"), "{}", gone.stderr);

@@ -151,6 +151,29 @@ fn whoever_observes_places_nothing() {
 }
 
 #[test]
+fn how_it_goes_is_told_at_the_end_and_in_a_file_meanwhile() {
+    let desk = desk();
+    let text = desk.run(&format!("{LIVE} --faults drop=0.003,dup=0.05 --seed 7")).expect(0);
+    for label in ["Feed", "Last bar", "Latency", "Acks"] {
+        assert!(text.contains(&format!("\n   {label:<8} ")), "{label}: {text}");
+    }
+    let path = live_run(&desk).join("health.json");
+    let health: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path).unwrap()).expect("a document");
+    for counted in ["messages", "ticks", "repeated", "gaps", "backfilled", "connections"] {
+        assert!(health["feed"][counted].as_u64().unwrap() > 0, "{counted}: {health}");
+    }
+    for timed in ["tick_to_signal", "journal_ack"] {
+        assert!(health[timed]["count"].as_u64().unwrap() > 0, "{timed}: {health}");
+        assert!(health[timed]["p99_ms"].as_f64().unwrap() > 0.0, "{timed}: {health}");
+    }
+    assert!(health["feed_lag"].is_null(), "trades of 2024 are not on their way: {health}");
+    assert_eq!(health["last_bar_end"], "2024-10-04T15:30");
+    assert_eq!(health["last_bar_age_s"], 0);
+    assert!(health["bars_incomplete"].as_u64().is_some() && health["declined"].is_object());
+}
+
+#[test]
 fn the_users_own_words_are_understood() {
     let desk = desk();
     let words = "live --mode paper --symbols NSE_EQ|INE155A01022 NSE_EQ|INE118H01025 \

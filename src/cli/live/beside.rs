@@ -7,7 +7,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::sinks::csv::CsvFiles;
-use crate::sinks::duckdb::{DuckTables, Options as DuckOptions};
+use crate::sinks::duckdb::{DuckTables, IS_BUILT, Options as DuckOptions};
 use crate::sinks::{Say, Sink};
 use crate::web::{self, Mode, Serving};
 
@@ -34,11 +34,13 @@ impl Beside {
     pub fn open(args: &LiveArgs, run_dir: &Path, run_id: &str) -> Beside {
         let is_broker = args.feed == Feed::Upstox;
         let port = args.port.or(is_broker.then_some(PORT));
+        // Whoever built it in has a use for it.
+        let wants_duckdb = args.duckdb || is_broker && IS_BUILT;
         let csv = args.csv.clone().or_else(|| is_broker.then(|| ".".into()));
         Beside {
             scanner: port.and_then(|port| scanner(run_dir, port)).map(Rc::new),
             csv: csv.map(|root| CsvFiles::new(&root, run_id, say())),
-            duckdb: if args.duckdb { duckdb(run_dir, run_id) } else { None },
+            duckdb: wants_duckdb.then(|| duckdb(run_dir, run_id)).flatten(),
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::domain::event::{Derived, EventId, Input, Output};
 use crate::domain::fact::{NoticeKind, RejectReason};
-use crate::domain::time::{SECOND_US, Timestamp};
+use crate::domain::time::{SECOND_US, Timestamp, Window};
 use crate::driver::listen::Pulse;
 use crate::sinks::Sink;
 use crate::sources::feed::Health;
@@ -44,6 +44,8 @@ pub struct Watch {
     lag: Spread,
     /// When the newest strategy bar of each instrument was over.
     bars: BTreeMap<u16, Timestamp>,
+    /// When there is trading.
+    hours: Vec<Window>,
     bars_incomplete: u64,
     notices: BTreeMap<&'static str, u64>,
     /// What the core said no to, by reason: inputs, and signals and orders.
@@ -65,6 +67,7 @@ impl Watch {
             signal: Spread::default(),
             lag: Spread::default(),
             bars: BTreeMap::new(),
+            hours: Vec::new(),
             bars_incomplete: 0,
             notices: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -97,11 +100,12 @@ impl Watch {
                 0 => String::new(),
                 count => format!(" · {} bars were incomplete", grouped(count)),
             };
-            facts.push(("Last bar", format!("over at {end}, {age} s before the end{incomplete}")));
+            let fact = format!("over at {end}, {age} s of trading before the end{incomplete}");
+            facts.push(("Last bar", fact));
         }
         let spreads = [
             ("Lag", &self.lag, "from the trade to here"),
-            ("Signals", &self.signal, "from the message to the word"),
+            ("Latency", &self.signal, "from the message to the word of a signal"),
             ("Acks", &self.acks.spread(), "for the disk to keep a batch"),
         ];
         for (label, spread, what) in spreads {
@@ -110,12 +114,14 @@ impl Watch {
         facts
     }
 
-    /// When the strategy bar that is the oldest of the newest ones was over, and how many seconds
-    /// ago that was by the exchange's clock.
+    /// When the strategy bar that is the oldest of the newest ones was over, and for how many
+    /// seconds there has been trading since, by the exchange's clock.
     fn last_bar(&self) -> Option<(Timestamp, i64)> {
         let end = *self.bars.values().min()?;
-        let now = self.pulse.time.get().max(end);
-        Some((end, (now.0 - end.0) / SECOND_US))
+        let now = self.pulse.time.get();
+        let since = |window: &Window| window.close.min(now).0 - window.open.max(end).0;
+        let age_us: i64 = self.hours.iter().map(|window| since(window).max(0)).sum();
+        Some((end, age_us / SECOND_US))
     }
 
     fn document(&self, now_ns: i64) -> Value {
@@ -177,6 +183,10 @@ fn tally(health: &Health) -> [(&'static str, u64); 9] {
 impl Sink for Watch {
     fn input(&mut self, seq: u64, input: &Input) {
         match input {
+            Input::RunStarted(run) => {
+                let windows = run.sessions.iter().flat_map(|session| &session.windows);
+                self.hours = windows.copied().collect();
+            }
             Input::Notice(notice)
                 if !matches!(notice.kind, NoticeKind::Phase | NoticeKind::Repaired) =>
             {

@@ -120,7 +120,8 @@ pub struct LiveArgs {
     /// Directory below which data/live_tests/ gets CSV files per day [default: . with upstox]
     #[arg(long, value_name = "DIR")]
     csv: Option<PathBuf>,
-    /// Tables for SQL as the run goes (needs the feature duckdb)
+    /// Tables for SQL as the run goes (needs the feature duckdb; with upstox they are made without
+    /// being asked for in a build that has it)
     #[arg(long)]
     duckdb: bool,
     /// Take a run up from its first event even where a checkpoint fits

@@ -157,8 +157,11 @@ fn warmup_of(
 ) -> Result<(Store, DateRange), Failure> {
     let first = request.range.first;
     let help = |failure: Failure| {
+        let keys: Vec<String> = request.keys.iter().map(|key| format!("'{key}'")).collect();
+        let (keys, out) = (keys.join(" "), args.data.display());
         failure
-            .hint("bring it in with `lockstep data import`")
+            .hint(format!("`lockstep data fetch --symbol {keys} --out {out}` has the broker's"))
+            .hint("or bring your own in with `lockstep data import`")
             .hint("or begin cold with `--warmup-sessions 0`: early signals then lack memory")
     };
     let store = Store::open(&args.data)

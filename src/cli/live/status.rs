@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal as _};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::domain::event::{Derived, EventId, Input, Output, RunStarted};
+use crate::domain::fact::RejectReason;
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::Qty;
 use crate::domain::time::{Date, Timestamp};
@@ -85,15 +86,14 @@ impl Status {
         let all = all.filter(|session| Some(session.date) >= since).count();
         let day = match all {
             0 | 1 => String::new(),
-            all => format!(" · session {}/{all}", self.sessions),
+            all => format!(" · day {}/{all}", self.sessions),
         };
         let Summary { trades, .. } = &self.summary;
         let (signals, open) = (grouped(self.summary.signals_total()), self.held.len());
         let (trades, net) = (grouped(trades.len() as u64), rupees(self.summary.net()));
         let (date, clock) = (time.date(), clock(time));
-        format!(
-            "   Live     {date} {clock}{day} · signals {signals} · trades {trades} · open {open} · {net}"
-        )
+        let counts = format!("signals {signals} · trades {trades} · open {open}");
+        format!("   {date} {clock}{day} · {counts} · {net}")
     }
 
     fn symbol(&self, instrument: InstrumentId, time: Timestamp) -> &str {
@@ -120,7 +120,7 @@ impl Status {
             }
             Output::Rejection(it) if !it.reason.is_of_input() => {
                 let symbol = symbol(it.instrument, it.time);
-                Some((it.time, format!("no     {symbol}: {}", it.reason)))
+                Some((it.time, format!("no     {symbol} {}", declined(it.reason))))
             }
             Output::Halt(it) => {
                 let profit = rupees(it.day_profit);
@@ -129,6 +129,26 @@ impl Status {
             _ => None,
         }
     }
+}
+
+/// Why a signal was not taken, and which flag would have it otherwise.
+fn declined(reason: RejectReason) -> String {
+    let why = match reason {
+        RejectReason::IncompleteBar => "minutes of the bar are missing",
+        RejectReason::PositionOpen => "one position for each symbol",
+        RejectReason::Cooldown => "the last exit is too fresh",
+        RejectReason::EntryCutoff => "the session is almost over",
+        RejectReason::TradesMax => "the day has had its entries",
+        RejectReason::DailyLoss => "the day's loss has reached --max-daily-loss",
+        RejectReason::Capital => "more than --max-capital carries",
+        RejectReason::Exposure => "one symbol would be worth more than --max-exposure",
+        RejectReason::NoQuantity => "--max-capital and the risk per trade buy no share",
+        RejectReason::Paused => "paused; `lockstep control resume` goes on",
+        RejectReason::Killed => "killed; `lockstep control release` allows entries again",
+        RejectReason::Observing => "--observe places nothing",
+        other => return other.to_string(),
+    };
+    format!("{reason}: {why}")
 }
 
 fn clock(time: Timestamp) -> String {
@@ -160,7 +180,7 @@ impl Sink for Status {
             && id.seq >= self.told
             && let Some((time, words)) = self.words(&derived.output)
         {
-            self.bar.suspend(|| terminal::say(format!("   {} {words}", clock(time))));
+            terminal::say(format!("   {} {words}", clock(time)));
         }
     }
 
@@ -169,6 +189,6 @@ impl Sink for Status {
     }
 
     fn note(&mut self, text: &str) {
-        self.bar.suspend(|| terminal::say(format!("note: {text}")));
+        terminal::say(format!("note: {text}"));
     }
 }

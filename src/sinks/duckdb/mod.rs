@@ -48,6 +48,9 @@ pub use {
     worker::DuckTables,
 };
 
+/// Whether this program was built with DuckDB.
+pub const IS_BUILT: bool = cfg!(feature = "duckdb");
+
 /// Below a run's directory: where its file is.
 pub const PROJECTIONS: &str = "proj";
 /// Below a run's directory: where its snapshots are.

@@ -107,6 +107,19 @@ fn minutes_are_asked_for_with_the_last_day_first() {
 }
 
 #[test]
+fn the_date_is_asked_for_without_the_token() {
+    let date = "Tue, 24 Nov 2026 22:32:47 GMT";
+    let (rest, served) =
+        server(format!("HTTP/1.1 404 Not Found\r\ndate: {date}\r\ncontent-length: 0\r\n\r\n"));
+    assert_eq!(rest.date().unwrap(), date);
+    let asked = served.join().unwrap();
+    assert!(asked.starts_with("GET / HTTP/1.1\r\n") && !asked.contains("uthorization"), "{asked}");
+    let (rest, served) = server(http("200 OK", ""));
+    assert!(shown(&rest.date().unwrap_err()).contains("it has no date"));
+    served.join().unwrap();
+}
+
+#[test]
 fn every_no_says_what_it_is() {
     let body = |code: &str, message: &str| {
         format!(r#"{{"status":"error","errors":[{{"errorCode":"{code}","message":"{message}"}}]}}"#)
