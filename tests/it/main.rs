@@ -3,6 +3,7 @@
 mod align;
 mod archive;
 mod cli_align;
+mod cli_causes;
 mod cli_check;
 mod cli_difference;
 mod cli_feed;
@@ -15,6 +16,7 @@ mod cli_trials;
 mod codegen;
 mod core_stories;
 mod desk;
+mod faults;
 mod feed_seeds;
 mod forge;
 mod fuzz;

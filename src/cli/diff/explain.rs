@@ -149,7 +149,12 @@ impl Explained<'_> {
         let counts: Vec<String> = counts
             .map(|count| {
                 let all = count.golden.max(count.replay);
-                format!("{} {}/{}", count.table.name(), grouped(count.equal as u64), grouped(all as u64))
+                format!(
+                    "{} {}/{}",
+                    count.table.name(),
+                    grouped(count.equal as u64),
+                    grouped(all as u64)
+                )
             })
             .collect();
         text += &fact("Agree", &counts.join(" · "));

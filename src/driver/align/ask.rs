@@ -246,9 +246,8 @@ impl Trials<'_> {
         let What::Value { golden, live, .. } = &difference.what else { return None };
         let price = golden.price?;
         let ratios = (1..=RATIO_MAX).flat_map(|up| (1..=RATIO_MAX).map(move |down| (up, down)));
-        let mut fitting = ratios.filter(|(up, down)| {
-            up != down && is_scaled(price, live.price, *up, *down)
-        });
+        let mut fitting =
+            ratios.filter(|(up, down)| up != down && is_scaled(price, live.price, *up, *down));
         fitting.next().map(|(up, down)| Change::Rescale(up, down))
     }
 }

@@ -171,11 +171,7 @@ fn state(pair: &Pair<'_>) -> Option<State> {
     }
 }
 
-fn kind(
-    pairs: &[Pair<'_>],
-    (golden, live): (&[Bar], &[Bar]),
-    others: &[(&[Bar], &[Bar])],
-) -> Kind {
+fn kind(pairs: &[Pair<'_>], (golden, live): (&[Bar], &[Bar]), others: &[(&[Bar], &[Bar])]) -> Kind {
     let states: Vec<State> = pairs.iter().filter_map(state).collect();
     if states.iter().all(|state| *state == State::Volume) {
         return Kind::Volumes;

@@ -2,9 +2,7 @@
 //! it. It can be changed in one part, and the core asked again.
 
 use crate::core::Core;
-use crate::domain::event::{
-    Command, Derived, Event, EventId, Input, Output, Record, RunStarted,
-};
+use crate::domain::event::{Command, Derived, Event, EventId, Input, Output, Record, RunStarted};
 use crate::domain::fact::{Backfill, Bar, Signal};
 use crate::domain::time::Timestamp;
 use crate::driver::plan::session_ends;

@@ -221,7 +221,9 @@ impl fmt::Display for Piece {
             },
             Piece::InTime => write!(f, "live's minutes come in time"),
             Piece::Setting(name, value) => write!(f, "{name} = {value}"),
-            Piece::Command(Command { time, kind }, true) => write!(f, "live hears {kind} at {time}"),
+            Piece::Command(Command { time, kind }, true) => {
+                write!(f, "live hears {kind} at {time}")
+            }
             Piece::Command(Command { time, kind }, false) => {
                 write!(f, "live does not hear {kind} at {time}")
             }

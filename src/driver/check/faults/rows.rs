@@ -80,7 +80,17 @@ pub fn second_event(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
 
 /// The live path with exits and cooldown.
 pub fn cooldown(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
-    let all = given(&stretch.signals_traded_live());
+    let mut all = given(&stretch.signals_traded_live());
+    // The last bar of a run is never handed over, traded or not.
+    let lasts: Vec<_> = stretch.ground.bars.iter().filter_map(|bars| bars.last()).collect();
+    let is_last = |signal: &&Signal| {
+        lasts
+            .iter()
+            .any(|bar| (bar.instrument, bar.open_time) == (signal.instrument, signal.bar_time))
+    };
+    let unseen = stretch.ground.live(Profile::CompatLive).iter().filter(is_last);
+    all.extend(unseen.map(Given::of));
+    all.sort_by_key(|row| (row.instrument, row.bar_time));
     Some((Profile::CompatLive, part_of(&all, stretch, dice)))
 }
 
@@ -118,9 +128,8 @@ pub fn cut_bars(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
         let place = 100 + dice.below(bars.len() as u32 - 100) as usize;
         let whole = bars[place];
         let minutes = stretch.ground.minutes[id.index()].iter();
-        let of_bar = minutes.filter(|bar| {
-            whole.open_time <= bar.open_time && bar.open_time < whole.close_time
-        });
+        let of_bar = minutes
+            .filter(|bar| whole.open_time <= bar.open_time && bar.open_time < whole.close_time);
         let of_bar: Vec<_> = of_bar.take(1 + dice.below(14) as usize).collect();
         let (Some(first), Some(last)) = (of_bar.first(), of_bar.last()) else { continue };
         let cut = Bar15m {

@@ -159,10 +159,9 @@ pub fn other_ends(stretch: &Stretch, dice: &mut Dice) -> Option<World> {
         let all = &mut world.minutes[lane];
         let rows = rows_of(all, *day);
         let (from, to) = (all[rows.start].open_time, all[rows.end - 1].open_time);
-        let moved = all[rows.clone()].iter().map(|bar| Bar {
-            open_time: bar.open_time.plus_minutes(minutes),
-            ..*bar
-        });
+        let moved = all[rows.clone()]
+            .iter()
+            .map(|bar| Bar { open_time: bar.open_time.plus_minutes(minutes), ..*bar });
         // What falls out of the session is not accepted.
         let moved = moved.filter(|bar| (from..=to).contains(&bar.open_time));
         let moved: Vec<Bar> = moved.collect();
