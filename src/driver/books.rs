@@ -2,6 +2,8 @@
 //! the oracle computes them over whole columns.
 
 use crate::backtest;
+use crate::backtest::python::live;
+use crate::domain::config::Profile;
 use crate::domain::event::{Command, Derived, EventId, Input, RunStarted};
 use crate::domain::fact::Bar;
 use crate::golden::book::{Book, Collector};
@@ -33,8 +35,11 @@ pub fn oracle(
     commands: &[Command],
 ) -> Result<Book, StoreError> {
     let columns = columns(run, store, range)?;
-    let backtest::Outcome { minutes, bars, indicators, signals, fills, .. } =
-        backtest::run(run, &columns, commands);
+    let outcome = match run.config.strategy.profile {
+        Profile::Causal => backtest::run(run, &columns, commands),
+        Profile::CompatLive => live::run(run, &columns, commands),
+    };
+    let backtest::Outcome { minutes, bars, indicators, signals, fills, .. } = outcome;
     let minutes: Vec<Bar> = minutes;
     Ok(Book::from_parts(run, minutes, &bars, &indicators, &signals, &fills))
 }

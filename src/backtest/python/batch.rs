@@ -6,7 +6,7 @@ use crate::backtest::indicators::IndicatorColumns;
 use crate::backtest::{Frame, Outcome, compat, signals, swings, timeline};
 use crate::domain::config::RunConfig;
 use crate::domain::event::RunStarted;
-use crate::domain::fact::{Bar15m, Signal};
+use crate::domain::fact::{Bar15m, Indicators, Signal};
 use crate::domain::money::{Price, Qty};
 
 /// What the batch generator makes of one instrument's bars: every condition that holds, sized, in
@@ -16,6 +16,14 @@ use crate::domain::money::{Price, Qty};
 pub fn events(config: &RunConfig, bars: &[Bar15m]) -> LookAhead<Vec<Signal>> {
     let columns = indicators_of(config, bars);
     LookAhead(hits(config, bars, &columns).into_iter().flatten().collect())
+}
+
+/// What the batch generator sees at each bar of a series, and what it makes of it: as [`events`],
+/// with the indicators.
+pub fn seen(config: &RunConfig, bars: &[Bar15m]) -> LookAhead<(Vec<Indicators>, Vec<Signal>)> {
+    let columns = indicators_of(config, bars);
+    let events = hits(config, bars, &columns).into_iter().flatten().collect();
+    LookAhead((columns.rows(bars), events))
 }
 
 /// The whole backtest. `bars[i]` are those of `run.instruments[i]`; one account trades them all.

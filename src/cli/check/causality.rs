@@ -108,6 +108,18 @@ impl Found {
             && doses.into_iter().all(|dose| dose.result.z().abs() < Z_MAX)
     }
 
+    /// Whether the placebo was large enough to show the edge of who is known to read ahead; none
+    /// where nobody like that stands trial. What it does not show there it cannot rule out here.
+    fn strength(&self) -> Option<String> {
+        let known = self.doses.iter().filter(|dose| !dose.rules.claim_causality());
+        let least = known.map(|dose| dose.result.z()).min_by(f64::total_cmp)?;
+        let words = match least > Z_MAX {
+            true => "shows the false edge of the look-ahead on every market",
+            false => "is too small to show even the look-ahead (--walk-sessions, --shuffles)",
+        };
+        Some(format!("{words} · z {least:+.1} at least"))
+    }
+
     /// Whether the rules keep what they claim. Who asks for `compat-batch` alone wants to know.
     fn passes(&self, rules: Rules, args: &CausalityArgs) -> bool {
         let is_excused = !rules.claim_causality() && args.profile == Accused::All;
@@ -192,6 +204,7 @@ fn human(found: &Found, args: &CausalityArgs) -> String {
         ]);
     }
     text += &format!("\n{}\n\n", doses.trim_fmt());
+    text += &found.strength().map_or_else(String::new, |said| terminal::fact("Placebo", &said));
     for rules in args.profile.rules() {
         let verdict = match (found.is_causal(rules), rules.claim_causality()) {
             (true, _) => "knows only the past",

@@ -9,10 +9,10 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::prepare::broken_off;
 use crate::cli::terminal;
-use crate::domain::config::Profile;
 use crate::domain::time::Date;
 use crate::driver::case;
 use crate::driver::check::Material;
+use crate::driver::check::causality::Rules;
 use crate::driver::check::warmup::{Need, Warmup, measure};
 use crate::sources::market::Market;
 
@@ -21,16 +21,17 @@ use crate::sources::market::Market;
 pub struct WarmupArgs {
     #[command(flatten)]
     selection: Selection,
-    /// Rules: causal or compat-live [default: the case's]
-    #[arg(long, value_name = "NAME", value_parser = profile)]
-    profile: Option<Profile>,
+    /// Rules: causal, compat-live or compat-batch [default: the case's]
+    #[arg(long, value_name = "NAME", value_parser = rules)]
+    profile: Option<Rules>,
     /// First day that counts as traded; what comes before is history [default: the middle session]
     #[arg(long, value_name = "DAY", value_parser = day)]
     first: Option<Date>,
 }
 
-fn profile(word: &str) -> Result<Profile, String> {
-    Profile::from_word(word).ok_or_else(|| "must be causal or compat-live".to_owned())
+fn rules(word: &str) -> Result<Rules, String> {
+    let found = Rules::ALL.into_iter().find(|rules| rules.to_string() == word);
+    found.ok_or_else(|| "must be causal, compat-live or compat-batch".to_owned())
 }
 
 fn day(text: &str) -> Result<Date, String> {
@@ -40,13 +41,15 @@ fn day(text: &str) -> Result<Date, String> {
 /// Measures every symbol and prints what it needs.
 pub fn run(args: &WarmupArgs, market: &Market) -> Result<Exit, Failure> {
     let replay = args.selection.replay(market, |request| {
-        if let Some(profile) = args.profile {
+        // The batch run is no profile of a run; its bars are those of any.
+        if let Some(Rules::Of(profile)) = args.profile {
             request.strategy.profile = profile;
             request.execution.profile = profile.execution();
             request.fees = case::fees_of(profile).to_owned();
         }
     })?;
     let material = Material::of(&replay, args.selection.threads()).map_err(broken_off)?;
+    let rules = args.profile.unwrap_or(Rules::Of(replay.run.config.strategy.profile));
     let sessions = &replay.run.sessions;
     let first_day = args.first.unwrap_or(sessions[sessions.len() / 2].date);
     let mut found = Vec::new();
@@ -60,9 +63,9 @@ pub fn run(args: &WarmupArgs, market: &Market) -> Result<Exit, Failure> {
             .at(args.selection.shown())
             .hint("choose another --first, or more days with --from and --to"));
         }
-        found.push(measure(&replay.run, &instrument.key, bars, first));
+        found.push(measure(rules, &replay.run, &instrument.key, bars, first));
     }
-    let exit = match found.iter().all(Warmup::is_settled) {
+    let exit = match found.iter().all(|found| found.is_settled() && found.agrees()) {
         true => Exit::Same,
         false => Exit::Differs,
     };
@@ -70,9 +73,8 @@ pub fn run(args: &WarmupArgs, market: &Market) -> Result<Exit, Failure> {
         Format::Human => found.iter().map(human).collect::<Vec<_>>().join("\n"),
         Format::Json => {
             let symbols: Vec<Value> = found.iter().map(as_json).collect();
-            let profile = replay.run.config.strategy.profile.to_string();
             let document = json!({
-                "over": args.selection.shown(), "profile": profile, "symbols": symbols,
+                "over": args.selection.shown(), "profile": rules.to_string(), "symbols": symbols,
                 "exit": exit as u8,
             });
             format!("{document:#}\n")
@@ -106,7 +108,14 @@ fn human(found: &Warmup) -> String {
         true => "all of it is the same with less history than there is",
         false => "NOT SETTLED: something changes with every bar of history that there is",
     };
-    text + &terminal::fact("Verdict", verdict)
+    text += &terminal::fact("Verdict", verdict);
+    let compared = indicators.iter().filter(|need| need.agrees(*history).is_some()).count();
+    let forms = match (found.agrees(), compared) {
+        (_, 0) => "no mean has forgotten its beginning within this history".to_owned(),
+        (true, count) => format!("{count} means forget as fast as their closed form says"),
+        (false, _) => "A MEAN DOES NOT FORGET AS ITS CLOSED FORM SAYS".to_owned(),
+    };
+    text + &terminal::fact("Forms", &forms)
 }
 
 fn row(need: &Need, history: usize) -> [String; 6] {
@@ -116,7 +125,7 @@ fn row(need: &Need, history: usize) -> [String; 6] {
         || "-".to_owned(),
         |miss| format!("{}: {}, not {}", miss.bar_time, miss.got, miss.want),
     );
-    let predicted = predicted.map_or_else(|| "-".to_owned(), |bars| bars.to_string());
+    let predicted = predicted.map_or_else(|| "-".to_owned(), |form| form.bars.to_string());
     [name.clone(), bars, sessions.to_string(), predicted, lucky.to_string(), miss]
 }
 
@@ -131,7 +140,7 @@ fn as_json(found: &Warmup) -> Value {
             "sessions": need.sessions,
             "one_bar_less_fails": miss,
             "lucky_shorter": need.lucky,
-            "closed_form_bars": need.predicted,
+            "closed_form_bars": need.predicted.map(|form| form.bars),
         })
     };
     json!({
@@ -143,5 +152,6 @@ fn as_json(found: &Warmup) -> Value {
         "signals": need(&found.signals),
         "each_signal": found.each_signal.iter().map(need).collect::<Vec<_>>(),
         "is_settled": found.is_settled(),
+        "closed_forms_agree": found.agrees(),
     })
 }

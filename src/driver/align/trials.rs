@@ -4,10 +4,11 @@
 //! What is wrong with a row by itself comes first: a second event on its bar, another key, another
 //! scale, a neighbouring bar, no such bar. Then the parts in which live's minutes and settings
 //! differ from the golden's, where both are known. Then, if live has five signals or more beyond
-//! the golden's rows, where the golden begins and ends. Then what would change many signals: what
-//! live enters of its signals, a limit by day, one setting, and the choices of the rule (later
-//! bars, the swing rule, the window, rounding). Then the first bar, an unfinished or revised bar,
-//! and where the golden begins and ends after all.
+//! the golden's rows, where the golden begins and ends, unless one of the next leaves nothing to
+//! explain. Then what would change many signals: what live enters of its signals, a limit by day,
+//! one setting, and the choices of the rule (later bars, the swing rule, the window, rounding).
+//! Then the first bar, an unfinished or revised bar, and where the golden begins and ends after
+//! all.
 //!
 //! A change that would show everywhere must be seen everywhere: it is tried only if with it golden
 //! and live have fewer differences in all than without. So a row that somebody took out is not laid
@@ -128,9 +129,9 @@ impl<'a> Trials<'a> {
 
     /// Every difference with its class and the change that removes it.
     pub fn explain(&self, alignment: &Alignment) -> Vec<Explained> {
-        let likely = self.likely(alignment);
+        let (likely, left) = self.likely(alignment);
         let explain = |difference: &Difference| {
-            let mut trials = self.of(difference, &likely).into_iter();
+            let mut trials = self.of(difference, &likely, left == 0).into_iter();
             let found = trials.find(|(_, change)| self.removes(change, difference));
             let (class, witness) = match found {
                 Some((class, change)) => (self.class_at(class, difference), Some(change)),
@@ -150,16 +151,17 @@ impl<'a> Trials<'a> {
     /// What live did not enter it did not enter for a reason of its own.
     fn class_at(&self, class: Class, difference: &Difference) -> Class {
         let What::LiveOnly(signal) = &difference.what else { return class };
-        match self.ground.declined(signal).filter(|_| class == Class::Cooldown) {
+        let is_own = class == Class::Cooldown && self.traded() == Origin::CausalTraded;
+        match self.ground.declined(signal).filter(|_| is_own) {
             Some(RejectReason::PositionOpen | RejectReason::Cooldown) | None => class,
             Some(RejectReason::IncompleteBar) => Class::PartialBar,
-            Some(_) if self.base.window_bars.is_some() => class,
             Some(_) => Class::Limits,
         }
     }
 
-    /// Changes that would show everywhere and do: those first that leave least.
-    fn likely(&self, alignment: &Alignment) -> Vec<Trial> {
+    /// Changes that would show everywhere and do: those first that leave least, and how many
+    /// differences the first leaves.
+    fn likely(&self, alignment: &Alignment) -> (Vec<Trial>, usize) {
         let now = alignment.differences.len();
         let period = self.base.config.strategy.swing_period as usize;
         let is_whole = matches!(self.base.swings, Swings::Whole { .. });
@@ -184,10 +186,11 @@ impl<'a> Trials<'a> {
         found.retain(|(left, ..)| *left < now);
         found.extend(self.best_setting(now));
         found.sort_by_key(|(left, ..)| *left);
+        let least = found.first().map_or(now, |(left, ..)| *left);
         let one = |(_, class, changes): (usize, Class, Vec<Change>)| {
             changes.into_iter().map(move |change| (class, change))
         };
-        found.into_iter().flat_map(one).collect()
+        (found.into_iter().flat_map(one).collect(), least)
     }
 
     /// How many differences there are in all once a change is made.
@@ -236,14 +239,13 @@ impl<'a> Trials<'a> {
         let left = |signals: &[Signal]| Alignment::of(&golden, signals).differences.len();
         let now = left(&live);
         let starts = self.starts(instrument).into_iter();
-        let mut found: Vec<(usize, Trial)> = starts
-            .map(|start| {
-                let said = self.said_since(instrument, start, &golden, &live);
-                (left(&said), (Class::WarmUp, Change::HistoryFrom(start)))
-            })
-            .collect();
         let later = live.partition_point(|signal| signal.bar_time < first);
-        found.push((left(&live[later..]), (Class::Coverage, Change::BeginAt(first))));
+        // Where both leave as many, no number shows that the history is another.
+        let mut found = vec![(left(&live[later..]), (Class::Coverage, Change::BeginAt(first)))];
+        found.extend(starts.map(|start| {
+            let said = self.said_since(instrument, start, &golden, &live);
+            (left(&said), (Class::WarmUp, Change::HistoryFrom(start)))
+        }));
         found.retain(|(left, _)| *left < now);
         found.sort_by_key(|(left, _)| *left);
         found.into_iter().map(|(_, trial)| trial).collect()
@@ -285,8 +287,9 @@ impl<'a> Trials<'a> {
         (before >= CUT_MIN, after >= CUT_MIN)
     }
 
-    /// The trials of one difference, in their order.
-    fn of(&self, difference: &Difference, likely: &[Trial]) -> Vec<Trial> {
+    /// The trials of one difference, in their order. A likely change that `explains_all` comes
+    /// before the golden's ends.
+    fn of(&self, difference: &Difference, likely: &[Trial], explains_all: bool) -> Vec<Trial> {
         let instrument = difference.instrument;
         let mut trials = vec![(Class::SecondEvent, Change::FirstOfBar)];
         let others = self.ground.run.instruments.iter();
@@ -298,6 +301,7 @@ impl<'a> Trials<'a> {
         trials.push((no_bar, Change::LeaveOut));
         let pieces = self.pieces.iter();
         trials.extend(pieces.map(|(class, piece, _)| (*class, Change::Take(piece.clone()))));
+        trials.extend(likely.iter().filter(|_| explains_all).cloned());
         let ((before, after), is_cut) = (self.edges(instrument), self.is_cut(instrument));
         trials.extend(before.iter().filter(|_| is_cut.0).cloned());
         trials.extend(after.iter().filter(|_| is_cut.1).cloned());

@@ -8,6 +8,7 @@
 
 use rayon::prelude::*;
 
+use crate::backtest::python::batch;
 use crate::core::aggregate::Known;
 use crate::core::indicator::kernel::COM_14;
 use crate::core::strategy::Strategy;
@@ -15,6 +16,8 @@ use crate::domain::event::RunStarted;
 use crate::domain::fact::{Bar15m, Indicators, Signal};
 use crate::domain::money::Price;
 use crate::domain::time::Timestamp;
+
+use super::causality::Rules;
 
 /// Indicators, in the order in which they are reported.
 pub const INDICATORS: [&str; 8] =
@@ -45,7 +48,31 @@ pub struct Need {
     /// Shorter histories that give the same all the same.
     pub lucky: usize,
     /// What the closed form of its decay says, where it has one.
-    pub predicted: Option<usize>,
+    pub predicted: Option<Predicted>,
+}
+
+/// What a closed form says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Predicted {
+    /// Bars until the beginning is forgotten.
+    pub bars: usize,
+    /// The weight of the newest value: in one over it bars the past falls to a third.
+    pub alpha: f64,
+}
+
+/// In units of 1 / alpha: how much sooner luck may let two means meet, and how much longer rounding
+/// may hold them apart, than the closed form says.
+const SOONER_MAX: f64 = 2.0;
+const LATER_MAX: f64 = 10.0;
+
+impl Need {
+    /// Whether what was measured is what the closed form says; none where there is no such form or
+    /// no history that is long enough to show it.
+    pub fn agrees(&self, history: usize) -> Option<bool> {
+        let Predicted { bars, alpha } = self.predicted.filter(|_| self.bars < history)?;
+        let late = (self.bars as f64 - bars as f64) * alpha;
+        Some((-SOONER_MAX..=LATER_MAX).contains(&late))
+    }
 }
 
 /// What one symbol needs.
@@ -68,6 +95,11 @@ pub struct Warmup {
 }
 
 impl Warmup {
+    /// Whether every mean forgets as fast as its closed form says, where there is enough history.
+    pub fn agrees(&self) -> bool {
+        self.indicators.iter().all(|need| need.agrees(self.history).unwrap_or(true))
+    }
+
     /// Whether everything is known to be the same with less than all the history. Where it is not,
     /// a longer one could show other values.
     pub fn is_settled(&self) -> bool {
@@ -76,7 +108,7 @@ impl Warmup {
     }
 }
 
-/// Indicators and signals of the traded bars, by the core.
+/// Indicators and signals of the traded bars.
 struct Facts {
     rows: Vec<Indicators>,
     signals: Vec<Signal>,
@@ -91,13 +123,13 @@ struct Change {
 }
 
 /// Tries every length of history before bar `first` of one instrument's `bars`.
-pub fn measure(run: &RunStarted, key: &str, bars: &[Bar15m], first: usize) -> Warmup {
-    let mut run = run.clone();
+pub fn measure(rules: Rules, run: &RunStarted, key: &str, bars: &[Bar15m], first: usize) -> Warmup {
+    let mut run = rules.in_run(run);
     run.config.active_from = Timestamp(i64::MIN);
-    let want = facts(&run, bars, first, first);
+    let want = facts(rules, &run, bars, first, first);
     let changes: Vec<Change> = (0..first)
         .into_par_iter()
-        .map(|length| change(&want, &facts(&run, bars, first, length)))
+        .map(|length| change(&want, &facts(rules, &run, bars, first, length)))
         .collect();
     let need = |name: &str, miss: &dyn Fn(&Change) -> Option<Miss>| {
         let failing: Vec<Option<Miss>> = changes.iter().map(miss).collect();
@@ -126,7 +158,14 @@ pub fn measure(run: &RunStarted, key: &str, bars: &[Bar15m], first: usize) -> Wa
     }
 }
 
-fn facts(run: &RunStarted, bars: &[Bar15m], first: usize, length: usize) -> Facts {
+/// Of the core; the batch run, which reads ahead, has the oracle alone.
+fn facts(rules: Rules, run: &RunStarted, bars: &[Bar15m], first: usize, length: usize) -> Facts {
+    if rules == Rules::CompatBatch {
+        let (rows, signals) = batch::seen(&run.config, &bars[first - length..]).in_hindsight();
+        let since = bars.get(first).map_or(Timestamp(i64::MAX), |bar| bar.open_time);
+        let signals = signals.into_iter().filter(|signal| signal.bar_time >= since);
+        return Facts { rows: rows[length..].to_vec(), signals: signals.collect() };
+    }
     let mut strategy = Strategy::new(run);
     let mut facts = Facts { rows: Vec::new(), signals: Vec::new() };
     for (place, bar) in bars.iter().enumerate().skip(first - length) {
@@ -215,7 +254,7 @@ fn need(name: &str, failing: &[Option<Miss>], history: &[Bar15m]) -> Need {
 /// first bar; once that is less than half a unit in the last place of its value, it cannot be seen.
 /// ADX is a mean of quotients of means, so its difference falls like (1 + n alpha) keep^n, from at
 /// most 100. Rounding may hold two means one unit apart for some times 1 / alpha bars longer.
-fn predicted(name: &str, run: &RunStarted, bars: &[Bar15m], first: usize) -> Option<usize> {
+fn predicted(name: &str, run: &RunStarted, bars: &[Bar15m], first: usize) -> Option<Predicted> {
     if run.config.strategy.profile != crate::domain::config::Profile::Causal {
         return None;
     }
@@ -253,7 +292,8 @@ fn predicted(name: &str, run: &RunStarted, bars: &[Bar15m], first: usize) -> Opt
     };
     // Before the mean is a number there is nothing to compare with.
     let lengths = (0..first).filter(|length| !value(&rows[first - length]).is_nan());
-    lengths.filter(|length| is_seen(*length)).max().map(|longest| longest + 1)
+    let longest = lengths.filter(|length| is_seen(*length)).max()?;
+    Some(Predicted { bars: longest + 1, alpha })
 }
 
 /// Half of what the last bit of a positive double is worth.
@@ -264,6 +304,7 @@ fn half_ulp(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::config::Profile;
 
     fn miss(place: i64) -> Option<Miss> {
         Some(Miss { bar_time: Timestamp(place), want: "1".into(), got: "2".into() })
@@ -284,18 +325,31 @@ mod tests {
     fn means_forget_as_fast_as_their_closed_form_says() {
         let run = crate::journal::samples::run();
         let bars = crate::driver::check::testing::bars(&run, 56);
-        let warmup = measure(&run, "A", &bars, 1_100);
-        for need in &warmup.indicators[..4] {
-            let alpha = match need.name.as_str() {
-                "ema20" => 2.0 / 21.0,
-                "ema50" => 2.0 / 51.0,
-                _ => 1.0 / 14.0,
-            };
-            let predicted = need.predicted.expect("it has a closed form") as f64;
-            let late = (need.bars as f64 - predicted) * alpha;
-            assert!((-2.0..10.0).contains(&late), "{need:?}");
-            assert!(need.miss.is_some());
+        for rules in [Rules::Of(Profile::Causal), Rules::CompatBatch] {
+            let warmup = measure(rules, &run, "A", &bars, 1_100);
+            for need in &warmup.indicators[..4] {
+                assert_eq!(need.agrees(warmup.history), Some(true), "{rules} {need:?}");
+                assert!(need.miss.is_some());
+            }
+            assert!(warmup.agrees());
+            assert_forgets(&warmup);
         }
+    }
+
+    /// What a mean far from its closed form would say.
+    #[test]
+    fn a_mean_that_remembers_too_long_does_not_agree() {
+        let run = crate::journal::samples::run();
+        let bars = crate::driver::check::testing::bars(&run, 2);
+        let mut found = need("ema20", &[miss(0), None, None, None, None, None], &bars[..6]);
+        found.predicted = Some(Predicted { bars: 1, alpha: 0.1 });
+        assert_eq!(found.agrees(6), Some(true));
+        found.bars = 200;
+        assert_eq!(found.agrees(300), Some(false));
+        assert_eq!(found.agrees(200), None, "it might be longer still");
+    }
+
+    fn assert_forgets(warmup: &Warmup) {
         let named = |name: &str| {
             let found = warmup.indicators.iter().find(|need| need.name == name);
             found.expect("all are there").bars

@@ -11,6 +11,8 @@ pub enum Judge {
     Trial(&'static str),
     /// The unit tests whose names contain this.
     Test(&'static str),
+    /// The integration tests whose names contain this.
+    Story(&'static str),
 }
 
 /// A bug.
@@ -70,7 +72,7 @@ const fn for_tests(
     Bug { judges: TESTS, ..bug(name, what, file, find, replace) }
 }
 
-/// All bugs, in the order of a record's way to the disk and back.
+/// Bugs of the journal, in the order of a record's way to the disk and back.
 pub const BUGS: &[Bug] = &[
     Bug {
         judges: &[Judge::Trial("what_the_world_was_told")],

@@ -2,6 +2,7 @@
 //! copy of the tree, one after the other, and the tests have to find each of them. The checkout is
 //! never touched.
 
+mod alignment;
 mod bugs;
 mod copy;
 
@@ -10,7 +11,7 @@ use std::process::{Command, Output};
 use std::time::Instant;
 
 use crate::process::{Done, Stop, cargo, output, program, root};
-use bugs::{BUGS, Bug, Judge};
+use bugs::{Bug, Judge};
 
 /// Seeds of the crash simulation that a bug has to be found in.
 const SEEDS: &str = "12000";
@@ -30,7 +31,7 @@ pub fn run(only: Option<&str>, share: bool, list: bool) -> Done {
     }
     let tree = Tree::at(root().join("target/sabotage"));
     // A text that is gone is found out now and not in an hour.
-    for bug in BUGS {
+    for bug in all() {
         bug.plant(&root())?;
     }
     copy::copy(&root(), &tree.dir)?;
@@ -63,15 +64,20 @@ pub fn run(only: Option<&str>, share: bool, list: bool) -> Done {
     Err(format!("sabotage: nobody found {}", survivors.join(", ")).into())
 }
 
+/// All bugs.
+fn all() -> impl Iterator<Item = &'static Bug> + Clone {
+    bugs::BUGS.iter().chain(alignment::BUGS)
+}
+
 /// The bugs to be planted.
 fn chosen(only: Option<&str>, share: bool) -> Result<Vec<&'static Bug>, Stop> {
     let chosen: Vec<&Bug> = match only {
-        Some(part) => BUGS.iter().filter(|bug| bug.name.contains(part)).collect(),
+        Some(part) => all().filter(|bug| bug.name.contains(part)).collect(),
         None if share => {
-            let start = commit_number() % BUGS.len();
-            BUGS.iter().cycle().skip(start).take(SHARE).collect()
+            let start = commit_number() % all().count();
+            all().cycle().skip(start).take(SHARE).collect()
         }
-        None => BUGS.iter().collect(),
+        None => all().collect(),
     };
     if chosen.is_empty() {
         return Err(format!("no bug has `{}` in its name", only.unwrap_or_default()).into());
@@ -154,6 +160,7 @@ impl Judge {
             Judge::Stops => "stops",
             Judge::Trial(_) => "trial",
             Judge::Test(_) => "tests",
+            Judge::Story(_) => "stories",
         }
     }
 
@@ -167,6 +174,7 @@ impl Judge {
             Judge::Stops => (&["--test", "crash"], vec!["simulate", "--fail-fast", "--stops"]),
             Judge::Trial(name) => (&["--test", "crash"], vec![name]),
             Judge::Test(name) => (&["--lib"], vec![name]),
+            Judge::Story(name) => (&["--test", "it"], vec![name]),
         };
         let test = [&["test", "--quiet", "--package", "lockstep"], target].concat();
         [[&test[..], &["--no-run"]].concat(), [&test[..], &["--"], &args].concat()]
@@ -225,11 +233,12 @@ mod tests {
 
     #[test]
     fn every_bug_can_be_planted_and_has_a_name_of_its_own() {
-        assert!(BUGS.len() >= 20);
-        for (place, bug) in BUGS.iter().enumerate() {
+        let bugs: Vec<&Bug> = all().collect();
+        assert!(bugs.len() >= 40);
+        for (place, bug) in bugs.iter().enumerate() {
             assert_ne!(bug.plant(&root()).unwrap(), bug.text(&root()).unwrap(), "{}", bug.name);
             assert!(!bug.judges.is_empty(), "{}", bug.name);
-            assert!(BUGS[..place].iter().all(|other| other.name != bug.name), "{}", bug.name);
+            assert!(bugs[..place].iter().all(|other| other.name != bug.name), "{}", bug.name);
         }
     }
 
@@ -243,7 +252,8 @@ mod tests {
 
     #[test]
     fn bugs_are_chosen_by_name_or_by_commit() {
-        assert_eq!(chosen(Some(BUGS[0].name), false).unwrap()[0].name, BUGS[0].name);
+        let first = all().next().unwrap();
+        assert_eq!(chosen(Some(first.name), false).unwrap()[0].name, first.name);
         assert_eq!(chosen(None, true).unwrap().len(), SHARE);
         assert!(chosen(Some("no such bug"), false).is_err());
     }

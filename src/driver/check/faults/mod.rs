@@ -26,8 +26,8 @@ use crate::sources::synthetic::dice::Dice;
 
 use stretch::Stretch;
 
-/// Stretches of a case that faults are planted on.
-const STRETCHES: usize = 8;
+/// Stretches of a case that faults are planted on, at most.
+const STRETCHES_MAX: usize = 8;
 /// How often a fault that changes nothing is drawn anew.
 const DRAWS_MAX: u64 = 40;
 
@@ -134,7 +134,7 @@ pub struct Report {
 /// Plants at least `per_class` faults of every class on stretches of `world`, and as many lists and
 /// runs without any fault.
 pub fn plant(world: &World, per_class: usize, seed: u64) -> Report {
-    let stretches = stretch::of_world(world, STRETCHES);
+    let stretches = stretch::of_world(world, per_class.min(STRETCHES_MAX));
     if stretches.is_empty() {
         return Report::default();
     }

@@ -80,7 +80,17 @@ pub fn second_event(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
 
 /// The live path with exits and cooldown.
 pub fn cooldown(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
-    let all = given(&stretch.signals_traded_live());
+    let mut all = given(&stretch.signals_traded_live());
+    // The last bar of a run is never handed over, traded or not.
+    let lasts: Vec<_> = stretch.ground.bars.iter().filter_map(|bars| bars.last()).collect();
+    let is_last = |signal: &&Signal| {
+        lasts
+            .iter()
+            .any(|bar| (bar.instrument, bar.open_time) == (signal.instrument, signal.bar_time))
+    };
+    let unseen = stretch.ground.live(Profile::CompatLive).iter().filter(is_last);
+    all.extend(unseen.map(Given::of));
+    all.sort_by_key(|row| (row.instrument, row.bar_time));
     Some((Profile::CompatLive, part_of(&all, stretch, dice)))
 }
 
