@@ -24,6 +24,7 @@ pub mod prepare;
 pub mod progress;
 pub mod project;
 pub mod replay;
+pub mod report;
 pub mod serve;
 pub mod terminal;
 pub mod token;
@@ -75,6 +76,8 @@ enum Command {
     Check(Box<check::CheckArgs>),
     /// Explain one bar of a run: its conditions, what it was made of, what would have changed it
     Explain(explain::ExplainArgs),
+    /// What people decide by: a run's economics, days of looking on, all of it on one page
+    Report(report::ReportArgs),
     /// Look into a run's journal
     Journal(journal::JournalArgs),
     /// Make the tables of a run from its journal: a DuckDB file, or CSV files
@@ -120,6 +123,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::run(&args),
         Command::Check(args) => check::run(&args, &prepare::market()?),
         Command::Explain(args) => explain::run(&args),
+        Command::Report(args) => report::run(&args, &prepare::market()?),
         Command::Journal(args) => journal::run(args),
         Command::Project(args) => project::run(&args),
         Command::Config(args) => config::run(&args, &prepare::market()?),

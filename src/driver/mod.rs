@@ -1,6 +1,7 @@
 //! The only place where source, sequencer, journal, core and sinks meet. Live and replay differ in
 //! the source that they hand in here, and nowhere else.
 //!
+//! - [`account`] what reports are made of
 //! - [`case`] a named replay, as its file says
 //! - [`settings`] what can be set in it, and to what
 //! - [`live`] a run that is lived and not repeated
@@ -18,6 +19,7 @@
 //! - [`state`] the state of the core in its parts
 //! - [`verify`] a recorded run held against the core, and two recorded runs against each other
 
+pub mod account;
 pub mod align;
 pub mod books;
 pub mod case;

@@ -72,7 +72,7 @@ impl CsvFiles {
 
     /// The file of a table and day.
     pub fn path(&self, table: TableId, date: Date) -> PathBuf {
-        self.folder.join(format!("pixityAI_{}_{date}.csv", table.name()))
+        self.folder.join(file_name(table, date))
     }
 
     /// Writes what there is. To be called when nothing more is told. Gives the files that this
@@ -202,7 +202,13 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Cs
     move |source| CsvError { doing, path: path.into(), source }
 }
 
-fn header(table: TableId) -> StringRecord {
+/// What the file of a table and day is called.
+pub fn file_name(table: TableId, date: Date) -> String {
+    format!("pixityAI_{}_{date}.csv", table.name())
+}
+
+/// The first row of a table's files.
+pub fn header(table: TableId) -> StringRecord {
     table.columns().iter().map(|column| column.name).chain(["run_id"]).collect()
 }
 

@@ -2,6 +2,7 @@
 //! journal at any time, so it never holds the truth and never answers back.
 //!
 //! - [`archive`] a run's journal as Parquet files, and back
+//! - [`report`] what a run earned, and whether that is what was promised
 //! - [`scanner`] what people watch, instrument by instrument
 //! - [`summary`] counts, trades and profit of a run
 //! - [`tables`] a run as rows: the fold
@@ -11,6 +12,7 @@
 pub mod archive;
 pub mod csv;
 pub mod duckdb;
+pub mod report;
 pub mod scanner;
 pub mod summary;
 pub mod tables;

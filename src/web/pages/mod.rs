@@ -16,6 +16,8 @@ mod runs;
 mod scanner;
 mod symbol;
 
+pub use html::Safe;
+
 use axum::Router;
 use axum::routing::get;
 
