@@ -18,7 +18,7 @@ const STEPS: &[Step] = &[
     ("golden", golden::check),
     ("determinism", determinism::run),
     ("crash", || crash::run(&["--seeds", "20000"].map(Into::into))),
-    ("browser", browser::run),
+    ("browser", || browser::run(&[])),
     ("kill", || kill::run(25, 1)),
     ("sabotage", || sabotage::run(None, true, false)),
     ("replay", || process::run(process::program("make").arg("replay"))),
