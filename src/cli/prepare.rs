@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::event::{Event, Input};
 use crate::domain::time::Date;
 use crate::driver::align::pieces::OtherSymbols;
-use crate::driver::align::world::{Listener, Told, World};
+use crate::driver::align::world::{Told, World};
 use crate::driver::case::{self, Case, CaseError, Symbol};
 use crate::driver::plan::PlanError;
 use crate::driver::replay::{PrepareError, Replay, ReplayError};
@@ -200,17 +200,9 @@ impl Bench for CaseBench {
 /// # Errors
 /// When there is no journal, or it is damaged.
 pub fn world_of_run(dir: &Path) -> Result<(World, Told), Failure> {
-    let mut reader = Reader::open(dir).map_err(Failure::from)?;
-    let mut listener = None;
-    while let Some(record) = reader.next_record().map_err(Failure::from)? {
-        match (&record.event, &mut listener) {
-            (Event::Input(Input::RunStarted(run)), None) => listener = Some(Listener::new(run)),
-            (_, Some(listener)) => listener.take(&record),
-            (_, None) => {}
-        }
-    }
+    let reader = Reader::open(dir).map_err(Failure::from)?;
     let empty = || Failure::new(Exit::Damaged, "the journal holds no run").at(dir.display());
-    Ok(listener.ok_or_else(empty)?.finish())
+    World::of_journal(reader).map_err(Failure::from)?.ok_or_else(empty)
 }
 
 /// Words for two runs whose worlds cannot be taken apart.

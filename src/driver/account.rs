@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::event::{Derived, Event, EventId, Input, Output, Record, RunStarted};
-use crate::domain::fact::{Backfill, Bar, Fill, OrderReason, SignalKind, SignalRef};
+use crate::domain::event::{Derived, Event, EventId, Input, Record, RunStarted};
+use crate::domain::fact::{Fill, OrderReason, SignalKind, SignalRef};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Cash, Price, Qty, Side};
 use crate::domain::time::{Date, Timestamp};
 use crate::driver::align::align;
 use crate::driver::align::ground::Ground;
+use crate::driver::align::world::World;
 use crate::golden::align::Given;
 use crate::golden::align::class::Explained;
 use crate::golden::book::{Book, Collector};
@@ -167,30 +168,12 @@ pub fn causes(reader: Reader, golden: &Table) -> Result<(Ground, Vec<Explained>)
     Ok((ground, aligned.explained))
 }
 
-/// The minutes that a run heard, as far as rules can be asked over them: of two accounts of one
-/// minute the first counts, and an archive's before all.
-fn ground(mut reader: Reader) -> Result<Ground, AccountError> {
-    let mut run: Option<Box<RunStarted>> = None;
-    let mut minutes: Vec<BTreeMap<Timestamp, Bar>> = Vec::new();
-    while let Some(record) = reader.next_record()? {
-        match record.event {
-            Event::Input(Input::RunStarted(started)) => {
-                minutes = vec![BTreeMap::new(); started.instruments.len()];
-                run = Some(started);
-            }
-            Event::Input(Input::Bar(bar)) | Event::Output(Output::Bar1m(bar)) => {
-                minutes[bar.instrument.index()].entry(bar.open_time).or_insert(bar);
-            }
-            Event::Input(Input::Backfill(Backfill { bar, .. })) => {
-                minutes[bar.instrument.index()].insert(bar.open_time, bar);
-            }
-            _ => {}
-        }
-    }
-    let run = run.ok_or(AccountError::NoRun)?;
+/// The minutes that a run heard, and the commands, as far as rules can be asked over them.
+fn ground(reader: Reader) -> Result<Ground, AccountError> {
+    let (world, _) = World::of_journal(reader)?.ok_or(AccountError::NoRun)?;
     let columns: Vec<BarColumns> =
-        minutes.iter().map(|minutes| BarColumns::from_bars(minutes.values())).collect();
-    Ok(Ground::of_minutes(&run, &columns))
+        world.minutes.iter().map(|minutes| BarColumns::from_bars(minutes.iter())).collect();
+    Ok(Ground::of_minutes(&world.run, &columns, &world.commands))
 }
 
 /// The account of a book: its days are those with a strategy bar.

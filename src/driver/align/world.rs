@@ -8,6 +8,8 @@ use crate::domain::time::Timestamp;
 use crate::driver::plan::session_ends;
 use crate::driver::replay::{Replay, ReplayError};
 use crate::golden::book::{Book, Collector};
+use crate::journal::error::JournalError;
+use crate::journal::reader::Reader;
 use crate::sinks::Sink;
 use crate::sources::sequencer::Sequencer;
 
@@ -41,6 +43,22 @@ impl World {
         let mut listener = Listener::new(&replay.run);
         replay.run(None, threads, &mut [&mut listener])?;
         Ok(listener.finish())
+    }
+
+    /// The world of a recorded run, and what the run said in it; `None` of a journal without a run.
+    ///
+    /// # Errors
+    /// When the journal is damaged.
+    pub fn of_journal(mut reader: Reader) -> Result<Option<(World, Told)>, JournalError> {
+        let mut listener = None;
+        while let Some(record) = reader.next_record()? {
+            match (&record.event, &mut listener) {
+                (Event::Input(Input::RunStarted(run)), None) => listener = Some(Listener::new(run)),
+                (_, Some(listener)) => listener.take(&record),
+                (_, None) => {}
+            }
+        }
+        Ok(listener.map(Listener::finish))
     }
 
     /// What the core says when it is told of this world minute by minute, each in time.
