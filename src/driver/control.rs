@@ -13,9 +13,12 @@
 //! numbers, journals each, and then says [`done`], which moves the file to `done/`. If the run
 //! stops between these two, it hears the request once more when it is taken up: all kinds may be
 //! heard twice.
+//!
+//! Beside requests lie notes, `notes/<number>.txt`: a line each that is to stand in the journal and
+//! changes nothing, such as that somebody was refused.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +29,9 @@ const FORMAT: u32 = 1;
 const BYTES_MAX: u64 = 16 * 1_024;
 /// Requests that may wait at a time.
 const WAITING_MAX: usize = 1_000;
+/// Notes that may wait at a time, and characters of one.
+const NOTES_MAX: usize = 32;
+const NOTE_CHARS: usize = 400;
 
 /// What may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +161,58 @@ pub fn ask(dir: &Path, kind: Kind, by: &str, reason: &str) -> Result<u64, Contro
     Ok(number)
 }
 
+/// Leaves a note for the journal of the run whose requests lie in `dir`. Where nobody has taken the
+/// last ones, there is no room for more.
+///
+/// # Errors
+/// When the folder cannot be written, or is full.
+pub fn leave_note(dir: &Path, text: &str) -> Result<(), ControlError> {
+    let notes = dir.join("notes");
+    fs::create_dir_all(&notes).map_err(failed("failed to make", &notes))?;
+    let lock = dir.join("lock");
+    let held = File::create(&lock).and_then(|lock| lock.lock().map(|()| lock));
+    let _held = held.map_err(failed("failed to lock", &lock))?;
+    let waiting = note_files(dir)?;
+    if waiting.len() >= NOTES_MAX {
+        return Err(ControlError::Full { path: notes });
+    }
+    let number = waiting.last().map_or(1, |(last, _)| last + 1);
+    let text: String = text.chars().filter(|c| !c.is_control()).take(NOTE_CHARS).collect();
+    let (draft, path) = (notes.join("draft"), notes.join(format!("{number:08}.txt")));
+    fs::write(&draft, text)
+        .and_then(|()| fs::rename(&draft, &path))
+        .map_err(failed("failed to write", &path))
+}
+
+/// The notes that wait in `dir`, in their order, each with its file. Whoever has journalled one
+/// takes the file away.
+///
+/// # Errors
+/// When the folder or a file cannot be read.
+pub fn notes(dir: &Path) -> Result<Vec<(PathBuf, String)>, ControlError> {
+    let mut notes = Vec::new();
+    for (_, path) in note_files(dir)? {
+        let mut text = String::new();
+        let file = File::open(&path).map_err(failed("failed to read", &path))?;
+        let read = file.take(BYTES_MAX).read_to_string(&mut text);
+        read.map_err(failed("failed to read", &path))?;
+        notes.push((path, text.chars().filter(|c| !c.is_control()).take(NOTE_CHARS).collect()));
+    }
+    Ok(notes)
+}
+
+/// Numbers and paths of the notes, ascending.
+fn note_files(dir: &Path) -> Result<Vec<(u64, PathBuf)>, ControlError> {
+    let dir = dir.join("notes");
+    let number_of = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".txt")?.parse().ok();
+    let mut files: Vec<(u64, PathBuf)> = paths(&dir)?
+        .into_iter()
+        .filter_map(|path| number_of(&path).map(|number| (number, path)))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
 fn file_name(number: u64, kind: Kind) -> String {
     format!("{number:08}-{}.json", kind.word())
 }
@@ -189,20 +247,24 @@ pub fn done(dir: &Path, request: &Request) -> Result<(), ControlError> {
 
 /// Numbers and paths of the requests in a folder, ascending.
 fn names(dir: &Path) -> Result<Vec<(u64, PathBuf)>, ControlError> {
+    let mut names: Vec<(u64, PathBuf)> = paths(dir)?
+        .into_iter()
+        .filter_map(|path| number_of(&path).map(|number| (number, path)))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// What lies in a folder; where there is no folder, nothing does.
+fn paths(dir: &Path) -> Result<Vec<PathBuf>, ControlError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed("failed to list", dir)(error)),
     };
-    let mut names = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(failed("failed to list", dir))?.path();
-        if let Some(number) = number_of(&path) {
-            names.push((number, path));
-        }
-    }
-    names.sort();
-    Ok(names)
+    let paths: io::Result<Vec<PathBuf>> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    paths.map_err(failed("failed to list", dir))
 }
 
 /// The number in a name such as `00000017-kill.json`; drafts have none.
@@ -273,6 +335,22 @@ mod tests {
             let error = pending(dir.path()).unwrap_err().to_string();
             assert!(error.contains(why) && error.contains("00000009-kill.json"), "{error}");
         }
+    }
+
+    #[test]
+    fn notes_wait_in_order_and_never_become_many() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(notes(dir.path()).unwrap(), []);
+        leave_note(dir.path(), "refused 2 requests").unwrap();
+        leave_note(dir.path(), "two\nlines").unwrap();
+        let waiting = notes(dir.path()).unwrap();
+        let texts: Vec<&str> = waiting.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, ["refused 2 requests", "twolines"]);
+        fs::remove_file(&waiting[0].0).unwrap();
+        assert_eq!(notes(dir.path()).unwrap().len(), 1);
+        let left = (0..2 * NOTES_MAX).filter(|_| leave_note(dir.path(), "more").is_ok()).count();
+        assert_eq!(left, NOTES_MAX - 1);
+        assert_eq!(pending(dir.path()).unwrap(), [], "a note asks for nothing");
     }
 
     #[test]

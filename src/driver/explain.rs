@@ -302,6 +302,26 @@ impl Recorded {
         strategy
     }
 
+    /// What explaining that bar needs, and nothing else: it can be taken away and worked on.
+    pub fn excerpt(&self, instrument: InstrumentId, place: usize) -> Recorded {
+        let lane = &self.lanes[instrument.index()];
+        let bar = lane.bars[place].bar;
+        let is_of_bar = |minute: &Bar| minute.open_time.floor_to(QUARTER_US) == bar.open_time;
+        let goes_back = |of: InstrumentId, origin: SignalRef| {
+            of == instrument && origin.bar_time == bar.open_time
+        };
+        let minutes = lane.minutes.iter().filter(|(_, minute)| is_of_bar(minute));
+        let orders = self.orders.iter().filter(|(_, it)| goes_back(it.instrument, it.origin));
+        let fills = self.fills.iter().filter(|(_, it)| goes_back(it.instrument, it.origin));
+        let mut excerpt = Recorded::new(&self.run);
+        excerpt.lanes[instrument.index()] =
+            Lane { minutes: minutes.copied().collect(), bars: lane.bars[..=place].to_vec() };
+        excerpt.orders = orders.copied().collect();
+        excerpt.fills = fills.copied().collect();
+        excerpt.watermark = self.watermark;
+        excerpt
+    }
+
     /// Explains that bar; `strategy` is the core's before it.
     pub fn explain(
         &self,
@@ -362,6 +382,28 @@ impl Recorded {
             one_less: decide(ticks - ticks.signum())?,
         })
     }
+}
+
+/// The condition of a bar without a signal that lacks a single comparison, with that comparison;
+/// the one that failed by the least of its left side where there are several. `place` is the bar's
+/// place among the instrument's, `before` the close of the one before it.
+pub fn near_miss(
+    run: &RunStarted,
+    place: usize,
+    before: Option<Price>,
+    (bar, row): (&Bar15m, &Indicators),
+) -> Option<(Condition, Comparison)> {
+    if place < first_bar(run) || bar.close_time <= run.config.active_from {
+        return None;
+    }
+    let before = before.map_or(f64::NAN, Price::rupees);
+    let lacking = conditions(run, bar, before, row).into_iter().filter_map(|condition| {
+        let mut failing = condition.comparisons.iter().filter(|one| !one.holds);
+        let one = failing.next().filter(|one| one.margin.is_finite())?.clone();
+        failing.next().is_none().then_some((condition, one))
+    });
+    let share = |one: &Comparison| (one.margin / one.left).abs();
+    lacking.min_by(|(_, a), (_, b)| share(a).total_cmp(&share(b)))
 }
 
 /// The bar with another close; high and low give way where it lies beyond them.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -15,7 +17,7 @@ use crate::domain::instrument::InstrumentId;
 use crate::domain::time::Timestamp;
 use crate::driver::explain::{Explained, Target};
 use crate::journal::error::JournalError;
-use crate::sinks::scanner::view::india;
+use crate::sinks::scanner::view::{View, india};
 
 use super::app::App;
 use super::model::Model;
@@ -141,15 +143,38 @@ fn etag(model: &Model) -> String {
     format!("\"{run}-{}\"", model.view.position)
 }
 
+/// A state as it was written last. Whoever asks for the same is given the same bytes: they are
+/// written once for each position, however many ask.
+#[derive(Default)]
+pub struct Prepared(Mutex<(String, Bytes)>);
+
+impl Prepared {
+    fn get(&self, tag: &str, state: impl FnOnce() -> String) -> Bytes {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0 != tag {
+            *kept = (tag.to_owned(), state().into());
+        }
+        kept.1.clone()
+    }
+}
+
 /// A state, or that whoever asks has it already.
-fn tagged(headers: &HeaderMap, tag: &str, state: impl FnOnce() -> Value) -> Response {
+fn tagged(
+    headers: &HeaderMap,
+    prepared: &Prepared,
+    tag: &str,
+    state: impl FnOnce() -> String,
+) -> Response {
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let is_known = known.is_some_and(|known| {
         known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag || one.trim() == "*")
     });
     let mut response = match is_known {
         true => StatusCode::NOT_MODIFIED.into_response(),
-        false => Json(state()).into_response(),
+        false => {
+            let json = [(header::CONTENT_TYPE, "application/json")];
+            (json, prepared.get(tag, state)).into_response()
+        }
     };
     if let Ok(tag) = HeaderValue::from_str(tag) {
         response.headers_mut().insert(header::ETAG, tag);
@@ -159,43 +184,76 @@ fn tagged(headers: &HeaderMap, tag: &str, state: impl FnOnce() -> Value) -> Resp
     response
 }
 
-/// `GET /api/scanner-state`: the table as the Python system's page has it.
+/// `GET /api/scanner-state`: the table as the Python system's page has it, row by row what the
+/// table `runner_state` holds at the same position.
 pub async fn scanner_state(State(app): State<App>, headers: HeaderMap) -> Response {
     let model = app.model();
-    tagged(&headers, &etag(&model), || contract(&model))
+    tagged(&headers, &app.contract, &etag(&model), || written(&contract(&model)))
 }
 
-fn contract(model: &Model) -> Value {
-    let rows = model.view.rows.iter().map(|row| {
-        json!({
-            "symbol": row.key,
-            "trading_symbol": row.symbol,
-            "strategy_id": row.strategy_id,
-            "strategy_name": row.strategy_id,
-            "timeframe": row.timeframe,
-            "current_bias": row.bias,
-            "signal_state": row.signal_state,
-            "confidence": row.confidence,
-            "last_bar_ts": row.last_bar,
-            "status": row.status,
-        })
+fn written(state: &impl Serialize) -> String {
+    serde_json::to_string(state).expect("a state is plain data")
+}
+
+/// The user's contract.
+#[derive(Serialize)]
+struct Contract<'a> {
+    success: bool,
+    data: Vec<ContractRow<'a>>,
+    count: usize,
+    updated_at: &'a Option<String>,
+}
+
+#[derive(Serialize)]
+struct ContractRow<'a> {
+    symbol: &'a str,
+    trading_symbol: &'a str,
+    strategy_id: &'a str,
+    strategy_name: &'a str,
+    timeframe: &'a str,
+    current_bias: &'a str,
+    signal_state: &'a str,
+    confidence: f64,
+    last_bar_ts: &'a Option<String>,
+    status: &'a str,
+}
+
+fn contract(model: &Model) -> Contract<'_> {
+    let rows = model.view.rows.iter().map(|row| ContractRow {
+        symbol: &row.key,
+        trading_symbol: &row.symbol,
+        strategy_id: &row.strategy_id,
+        strategy_name: &row.strategy_id,
+        timeframe: &row.timeframe,
+        current_bias: row.runner.bias,
+        signal_state: row.runner.signal_state,
+        confidence: row.runner.confidence,
+        last_bar_ts: &row.last_bar,
+        status: row.status,
     });
-    let data: Vec<Value> = rows.collect();
+    let data: Vec<ContractRow<'_>> = rows.collect();
     let count = data.len();
-    json!({ "success": true, "data": data, "count": count, "updated_at": model.view.clock_utc })
+    Contract { success: true, data, count, updated_at: &model.view.clock_utc }
+}
+
+/// Everything that the table shows.
+#[derive(Serialize)]
+struct Whole<'a> {
+    mode: &'static str,
+    run_id: &'a str,
+    journal: &'static str,
+    parity: &'static str,
+    state: &'a View,
 }
 
 /// `GET /api/v1/state`: everything that the table shows.
 pub async fn state(State(app): State<App>, headers: HeaderMap) -> Response {
     let model = app.model();
-    let tag = format!("{}-{}\"", etag(&model).trim_end_matches('"'), model.health.word());
-    tagged(&headers, &tag, || {
-        json!({
-            "mode": app.options.mode.word(),
-            "run_id": model.run_id,
-            "journal": model.health.word(),
-            "state": model.view,
-        })
+    let (journal, parity) = (model.health.word(), model.parity_word().word());
+    let tag = format!("{}-{journal}-{parity}\"", etag(&model).trim_end_matches('"'));
+    tagged(&headers, &app.state, &tag, || {
+        let (mode, run_id) = (app.options.mode.word(), model.run_id.as_str());
+        written(&Whole { mode, run_id, journal, parity, state: &model.view })
     })
 }
 
@@ -219,6 +277,7 @@ pub fn health_of(app: &App) -> Value {
         "build": run.map(|run| run.build.clone()),
         "core_version": run.map(|run| run.core_version),
         "journal": model.health.word(),
+        "parity": model.parity_word().word(),
         "error": broken,
         "position": model.view.position,
         "records": model.records,
@@ -317,20 +376,34 @@ async fn symbol_of(app: &App, key: String, params: Params) -> Result<Value, Refu
         let row = model.view.rows.iter().find(|row| row.key == key);
         row.cloned().ok_or_else(|| Refused::no_key(&key))?
     };
-    let shared = app.clone();
-    let why = app.heavily(move || why(&shared.model(), &key, bar)).await?;
+    let why = why(app, &key, bar).await?;
     Ok(json!({ "row": row, "why": why }))
 }
 
-/// Why a bar of an instrument made a signal or none; the newest where none is named.
-pub fn why(model: &Model, key: &str, bar: Option<Timestamp>) -> Option<Value> {
-    let recorded = model.recorded.as_ref()?;
-    let of = model.facts.instrument(key)?;
-    let bars = model.facts.bars.get(of.index())?;
-    let time = bar.or_else(|| bars.last().map(|fact| fact.bar.open_time))?;
-    let (of, place) = recorded.find(&Target::Bar(key.to_owned(), time))?;
-    let strategy = recorded.strategy_before(of, place);
-    Some(why_json(&recorded.explain(&strategy, of, place)))
+/// Why a bar of an instrument made a signal or none; the newest where none is named. What it takes
+/// is copied out first, so that nobody waits for the model meanwhile.
+///
+/// # Errors
+/// When the server ends.
+pub async fn why(app: &App, key: &str, bar: Option<Timestamp>) -> Result<Option<Value>, Refused> {
+    let excerpt = {
+        let model = app.model();
+        let of = model.facts.instrument(key);
+        let bars = of.and_then(|of| model.facts.bars.get(of.index()));
+        let time = bar.or_else(|| bars?.last().map(|fact| fact.bar.open_time));
+        let target = time.map(|time| Target::Bar(key.to_owned(), time));
+        let recorded = model.recorded.as_ref();
+        recorded.zip(target).and_then(|(recorded, target)| {
+            let (of, place) = recorded.find(&target)?;
+            Some((recorded.excerpt(of, place), of, place))
+        })
+    };
+    let Some((recorded, of, place)) = excerpt else { return Ok(None) };
+    let explain = move || {
+        let strategy = recorded.strategy_before(of, place);
+        why_json(&recorded.explain(&strategy, of, place))
+    };
+    app.heavily(explain).await.map(Some)
 }
 
 fn why_json(explained: &Explained) -> Value {

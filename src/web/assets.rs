@@ -30,6 +30,7 @@ files! {
     "symbol.js" SCRIPT,
     "run.js" SCRIPT,
     "replay.js" SCRIPT,
+    "parity.js" SCRIPT,
     "style.css" STYLE,
     "vendor/lightweight-charts-5.2.1.js" SCRIPT,
     "vendor/lightweight-charts.LICENSE" TEXT,

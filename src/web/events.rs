@@ -1,23 +1,22 @@
-//! `GET /api/v1/events`: the journal itself, filtered and paged. It is read from its beginning each
-//! time and nothing of it is kept, so that a long journal costs time and no memory.
-
-use std::collections::VecDeque;
+//! `GET /api/v1/events`: the journal itself, filtered and paged. Only the parts of it are read that
+//! may hold what is wanted; nothing but their places is kept.
 
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 
-use crate::domain::event::{Event, EventId, Input};
+use crate::domain::event::{EventId, Record};
 use crate::domain::instrument::InstrumentId;
-use crate::domain::tape::Names;
+use crate::domain::time::Timestamp;
 use crate::journal::error::JournalError;
-use crate::journal::reader::Reader;
 use crate::journal::record::{Kind, REGISTRY};
 
 use super::api::{Params, Refused, answer};
 use super::app::App;
 use super::facts::Facts;
+use super::index::{Kinds, Part};
 use super::model::{Told, told};
+use super::shelf::Volume;
 
 /// Events on a page at most.
 pub const PAGE_MAX: usize = 500;
@@ -25,14 +24,18 @@ pub const PAGE_MAX: usize = 500;
 /// Which events are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Of these kinds; empty: of the kinds that people care for.
-    pub kinds: Vec<Kind>,
+    /// Of these kinds.
+    pub kinds: Kinds,
     /// About this instrument.
     pub instrument: Option<InstrumentId>,
     /// Only after this one, the oldest first.
     pub after: Option<EventId>,
     /// Only before this one, the newest first.
     pub before: Option<EventId>,
+    /// Only from that time on.
+    pub from: Option<Timestamp>,
+    /// Only before that time.
+    pub to: Option<Timestamp>,
     /// So many.
     pub limit: usize,
 }
@@ -88,17 +91,31 @@ impl Wanted {
         };
         let limit = params.number("limit", 100, PAGE_MAX)?;
         let (after, before) = (address("after")?, address("before")?);
-        Ok(Wanted { kinds: kinds?, instrument, after, before, limit })
+        let (from, to) = (params.time("from")?, params.time("to")?);
+        let kinds = match kinds?.as_slice() {
+            [] => Kinds::of(is_usual),
+            kinds => Kinds::of(|kind| kinds.contains(&kind)),
+        };
+        Ok(Wanted { kinds, instrument, after, before, from, to, limit })
     }
 
-    fn is_wanted(&self, kind: Kind, id: EventId) -> bool {
-        let kind_fits = match self.kinds.is_empty() {
-            true => is_usual(kind),
-            false => self.kinds.contains(&kind),
-        };
-        kind_fits
-            && self.after.is_none_or(|after| id > after)
-            && self.before.is_none_or(|before| id < before)
+    /// Whether a part may hold what is wanted.
+    fn may_be_in(&self, part: &Part) -> bool {
+        part.kinds.meets(self.kinds)
+            && self.instrument.is_none_or(|wanted| part.may_have(wanted))
+            && (self.from.is_none() && self.to.is_none() || part.may_lie(self.from, self.to))
+            && self.after.is_none_or(|after| after.seq <= part.inputs.1)
+            && self.before.is_none_or(|before| part.inputs.0 <= before.seq)
+    }
+
+    /// Whether an event of a kind that is wanted is wanted.
+    fn is_wanted(&self, record: &Record) -> bool {
+        let time = record.event.time();
+        self.after.is_none_or(|after| record.id > after)
+            && self.before.is_none_or(|before| record.id < before)
+            && self.instrument.is_none_or(|wanted| record.event.instrument() == Some(wanted))
+            && self.from.is_none_or(|from| time.is_some_and(|time| from <= time))
+            && self.to.is_none_or(|to| time.is_some_and(|time| time < to))
     }
 }
 
@@ -106,43 +123,28 @@ impl Wanted {
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub fn page(reader: &mut Reader, wanted: &Wanted) -> Result<Page, JournalError> {
-    let (mut scratch, mut names) = (crate::journal::Buffer::default(), Names::default());
-    let mut facts = Facts::default();
-    let mut found = VecDeque::new();
-    let mut has_more = false;
-    while let Some(raw) = reader.next_raw()? {
-        let id = raw.id;
-        let Some(kind) = raw.known_kind() else { continue };
-        if kind != Kind::RunStarted && !wanted.is_wanted(kind, id) {
-            continue;
-        }
-        let record = raw.decode(&mut scratch);
-        let record = record.map_err(|damage| reader.record_damaged(damage))?;
-        if let Event::Input(Input::RunStarted(run)) = &record.event {
-            names = Names::of(run);
-            facts.take(&record);
-            if !wanted.is_wanted(kind, id) {
-                continue;
-            }
-        }
-        if wanted.instrument.is_some_and(|wanted| record.event.instrument() != Some(wanted)) {
-            continue;
-        }
-        if found.len() == wanted.limit {
-            has_more = true;
-            if wanted.after.is_some() {
-                break;
-            }
-            found.pop_front();
-        }
-        found.push_back(told(&record, &names, &facts));
+pub fn page(volume: &Volume, wanted: &Wanted) -> Result<Page, JournalError> {
+    let is_ascending = wanted.after.is_some();
+    let parts = volume.index.parts();
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    if !is_ascending {
+        order.reverse();
     }
-    let mut events: Vec<Told> = found.into();
-    if wanted.after.is_none() {
-        events.reverse();
+    let mut page = Page::default();
+    for part in order.into_iter().map(|place| &parts[place]).filter(|it| wanted.may_be_in(it)) {
+        let mut records = volume.index.read(part, wanted.kinds)?;
+        if !is_ascending {
+            records.reverse();
+        }
+        for record in records.iter().filter(|record| wanted.is_wanted(record)) {
+            if page.events.len() == wanted.limit {
+                page.has_more = true;
+                return Ok(page);
+            }
+            page.events.push(told(record, &volume.names, &volume.facts));
+        }
     }
-    Ok(Page { events, has_more })
+    Ok(page)
 }
 
 /// The page that was asked for.
@@ -151,12 +153,9 @@ pub fn page(reader: &mut Reader, wanted: &Wanted) -> Result<Page, JournalError> 
 /// When what was asked for is unknown, or the journal cannot be read.
 pub async fn find(app: &App, params: &Params) -> Result<Page, Refused> {
     let wanted = Wanted::read(params, &app.model().facts)?;
-    let dir = app.options.run_dir.clone();
-    // What is being written at that very moment can look damaged.
-    let once = move || page(&mut Reader::open(&dir)?, &wanted);
-    app.heavily(move || (0..2).map(|_| once()).find(Result::is_ok).unwrap_or_else(once))
-        .await?
-        .map_err(|error| Refused::broken(&error))
+    let shared = app.clone();
+    let look = move || shared.shelf.with(&shared.options.run_dir, |volume| page(volume, &wanted));
+    app.heavily(look).await?.map_err(|error| Refused::broken(&error))
 }
 
 /// `GET /api/v1/events`.

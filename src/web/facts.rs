@@ -232,6 +232,17 @@ impl Facts {
         u16::try_from(place).ok().map(InstrumentId)
     }
 
+    /// The signal that was made of a bar, such as `BUY TREND`.
+    pub fn signal_of(&self, fact: &BarFact) -> Option<String> {
+        let first = self.signals.partition_point(|signal| signal.id < fact.id);
+        let signal =
+            self.signals[first..].iter().take_while(|it| it.id.seq == fact.id.seq).find(|it| {
+                let signal = &it.signal;
+                (signal.instrument, signal.bar_time) == (fact.bar.instrument, fact.bar.open_time)
+            })?;
+        Some(format!("{} {}", signal.signal.side, signal.signal.kind))
+    }
+
     /// The key of an instrument.
     pub fn key(&self, instrument: InstrumentId) -> Option<&str> {
         let run = self.run.as_ref()?;

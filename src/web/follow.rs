@@ -1,7 +1,6 @@
 //! The journal as it grows: read to its end, then looked at again and again. What is read here was
 //! committed; the writer is never asked and never waits.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
@@ -85,10 +84,7 @@ impl Follower {
                 Some(End::Unsealed { .. }) => model.health = Health::Following,
                 None => {}
             }
-            if let Some(change) = model.show() {
-                // Without listeners there is nobody to tell.
-                let _ = app.changes.send(Arc::new(change));
-            }
+            app.show(&mut model);
             drop(model);
             read?;
             if end.is_some() || matches!(ended.try_recv(), Err(TryRecvError::Disconnected)) {

@@ -1,10 +1,13 @@
 //! Who may ask at all. Every request has to name this server as its host, so that a page elsewhere
 //! cannot reach it under a name of its own; whoever wants to change something also has to come from
-//! a page of this server and show the token that only such a page has.
+//! a page of this server and show the token that only such a page has, and may not do so all the
+//! time. From another machine nothing is shown without the access token.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -14,9 +17,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::app::App;
+use super::pace::Pace;
 
 /// Bytes that the body of a request may have.
 pub const BODY_MAX: usize = 16 * 1_024;
+/// How long a request that changes something may take to arrive whole.
+const BODY_TIME: Duration = Duration::from_secs(10);
 /// The header that carries the token.
 pub const TOKEN_HEADER: &str = "x-lockstep-token";
 
@@ -35,6 +41,11 @@ impl Token {
         Ok(Token(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 
+    /// A secret that was made elsewhere.
+    pub const fn of(text: String) -> Token {
+        Token(text)
+    }
+
     /// The token, for the pages of this server.
     pub fn text(&self) -> &str {
         &self.0
@@ -45,6 +56,29 @@ impl Token {
         let (mine, other) = (self.0.as_bytes(), other.as_bytes());
         let differing = mine.iter().zip(other).fold(0, |bits, (a, b)| bits | (a ^ b));
         mine.len() == other.len() && differing == 0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// How often something may be changed, and how often it may be tried in vain.
+#[derive(Debug)]
+pub struct Paces {
+    /// Requests that were let in.
+    changes: Pace,
+    /// Kills that were let in: nothing else can use up their share.
+    kills: Pace,
+    /// Requests that were refused. After these nobody looks at them any more.
+    vain: Pace,
+}
+
+impl Default for Paces {
+    fn default() -> Paces {
+        Paces { changes: Pace::new(12, 1), kills: Pace::new(12, 1), vain: Pace::new(40, 2) }
     }
 }
 
@@ -59,12 +93,28 @@ pub enum Refusal {
     Token,
     /// Its content is not JSON.
     ContentType,
+    /// It asks for a change in a way that changes nothing, such as GET.
+    Method,
+    /// There were too many before it.
+    Pace,
+    /// It took too long to arrive.
+    Slow,
+    /// It comes from another machine without the access token.
+    Access,
 }
 
 impl Refusal {
     /// Every refusal, for the counters.
-    pub const ALL: [Refusal; 4] =
-        [Refusal::Host, Refusal::Origin, Refusal::Token, Refusal::ContentType];
+    pub const ALL: [Refusal; 8] = [
+        Refusal::Host,
+        Refusal::Origin,
+        Refusal::Token,
+        Refusal::ContentType,
+        Refusal::Method,
+        Refusal::Pace,
+        Refusal::Slow,
+        Refusal::Access,
+    ];
 
     /// A word for it.
     pub const fn word(self) -> &'static str {
@@ -73,14 +123,21 @@ impl Refusal {
             Refusal::Origin => "origin",
             Refusal::Token => "token",
             Refusal::ContentType => "content-type",
+            Refusal::Method => "method",
+            Refusal::Pace => "pace",
+            Refusal::Slow => "slow",
+            Refusal::Access => "access",
         }
     }
 
     const fn status(self) -> StatusCode {
         match self {
             Refusal::Host | Refusal::Origin => StatusCode::FORBIDDEN,
-            Refusal::Token => StatusCode::UNAUTHORIZED,
+            Refusal::Token | Refusal::Access => StatusCode::UNAUTHORIZED,
             Refusal::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::Pace => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::Slow => StatusCode::REQUEST_TIMEOUT,
         }
     }
 
@@ -90,36 +147,58 @@ impl Refusal {
             Refusal::Origin => "only pages of this server may ask for that",
             Refusal::Token => "the token is missing or from an earlier start; load the page again",
             Refusal::ContentType => "the content has to be application/json",
+            Refusal::Method => "that has to be asked with POST, from the page",
+            Refusal::Pace => "too many requests; wait a moment, or use `lockstep control`",
+            Refusal::Slow => "the request took too long to arrive",
+            Refusal::Access => "the access token is needed, as a password or as a bearer",
         }
     }
 }
 
-/// The names that this server goes by, with its port.
-fn hosts(addr: SocketAddr) -> [String; 4] {
-    let port = addr.port();
-    let own = addr.to_string();
-    [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}"), own]
+/// The names that this server goes by, as a browser writes them.
+#[derive(Clone, Debug)]
+pub struct Names {
+    hosts: Vec<String>,
+    scheme: &'static str,
 }
 
-/// Whether a request names this server. What a proxy says it was called is not asked for.
-fn is_host(headers: &HeaderMap, uri: &Uri, addr: SocketAddr) -> bool {
-    let mut named = headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (named.next(), named.next()) else { return false };
-    let Ok(host) = host.to_str() else { return false };
-    let hosts = hosts(addr);
-    let is_own = |name: &str| hosts.iter().any(|own| own.eq_ignore_ascii_case(name));
-    is_own(host) && uri.authority().is_none_or(|authority| is_own(authority.as_str()))
+impl Names {
+    /// The names of this machine with the port, and those that were given besides; the latter
+    /// without a port too where it is the usual one.
+    pub fn new(addr: SocketAddr, others: Option<&[String]>) -> Names {
+        let port = addr.port();
+        let own = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
+        let mut hosts = own.to_vec();
+        hosts.push(addr.to_string());
+        for name in others.into_iter().flatten() {
+            hosts.push(format!("{name}:{port}"));
+            hosts.extend((port == 443).then(|| name.clone()));
+        }
+        Names { hosts, scheme: if others.is_some() { "https://" } else { "http://" } }
+    }
+
+    fn is_own(&self, name: &str) -> bool {
+        self.hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a request names this server. What a proxy says it was called is not asked for.
+    fn is_host(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+        let mut named = headers.get_all(header::HOST).iter();
+        let (Some(host), None) = (named.next(), named.next()) else { return false };
+        let Ok(host) = host.to_str() else { return false };
+        self.is_own(host) && uri.authority().is_none_or(|name| self.is_own(name.as_str()))
+    }
 }
 
 /// Whether a request that changes something may do so.
 ///
 /// # Errors
 /// Why not.
-pub fn may_change(headers: &HeaderMap, addr: SocketAddr, token: &Token) -> Result<(), Refusal> {
+pub fn may_change(headers: &HeaderMap, names: &Names, token: &Token) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = text("origin").and_then(|origin| origin.strip_prefix("http://"));
+    let origin = text("origin").and_then(|origin| origin.strip_prefix(names.scheme));
     // The page and the server go by the same name, whichever of its names it is.
-    if !origin.is_some_and(|origin| hosts(addr).contains(&origin.to_owned()))
+    if !origin.is_some_and(|origin| names.is_own(origin))
         || origin != text("host")
         || text("sec-fetch-site").is_some_and(|site| site != "same-origin")
     {
@@ -136,32 +215,76 @@ pub fn may_change(headers: &HeaderMap, addr: SocketAddr, token: &Token) -> Resul
     }
 }
 
+/// Whether a request may see anything at all.
+fn may_see(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(remote) = &app.options.remote else { return Ok(()) };
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    match shown.is_some_and(|shown| remote.words.iter().any(|word| word.is(shown))) {
+        true => Ok(()),
+        false => Err(Refusal::Access),
+    }
+}
+
+/// Whether a request is let in.
+fn may_pass(app: &App, request: &Request) -> Result<(), Refusal> {
+    let headers = request.headers();
+    if !app.names.is_host(headers, request.uri()) {
+        return Err(Refusal::Host);
+    }
+    may_see(app, headers)?;
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(());
+    }
+    // What is no GET is let in for its token, whether or not anything is there.
+    may_change(headers, &app.names, &app.token)?;
+    let is_kill = request.uri().path().ends_with("/kill");
+    let pace = if is_kill { &app.paces.kills } else { &app.paces.changes };
+    if pace.takes((app.options.clock)()) { Ok(()) } else { Err(Refusal::Pace) }
+}
+
 /// Lets a request through, or refuses it before anything is read of it.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let addr = app.addr;
-    let refused = match is_host(request.headers(), request.uri(), addr) {
-        false => Some(Refusal::Host),
-        true if matches!(*request.method(), Method::GET | Method::HEAD) => None,
-        // What is no GET is let in for its token, whether or not anything is there.
-        true => may_change(request.headers(), addr, &app.token).err(),
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let passed = match may_pass(&app, &request) {
+        Err(refusal) => Err(refusal),
+        Ok(()) if method == Method::POST => {
+            let answered = tokio::time::timeout(BODY_TIME, next.run(request)).await;
+            answered.map_err(|_| Refusal::Slow)
+        }
+        Ok(()) => Ok(next.run(request).await),
     };
-    let mut response = match refused {
-        Some(refusal) => refuse(&app, refusal, request.method(), request.uri()),
-        None => next.run(request).await,
-    };
+    let passed = passed.and_then(|response| match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => Err(Refusal::Method),
+        _ => Ok(response),
+    });
+    let mut response = passed.unwrap_or_else(|refusal| refuse(&app, refusal, &method, &path));
     app.counters.answered(response.status());
     protect(response.headers_mut());
     response
 }
 
 /// Says no, and says so where people see it.
-fn refuse(app: &App, refusal: Refusal, method: &Method, uri: &Uri) -> Response {
+fn refuse(app: &App, refusal: Refusal, method: &Method, path: &str) -> Response {
     app.counters.refused(refusal);
-    let path: String = uri.path().chars().take(80).filter(|c| !c.is_control()).collect();
-    eprintln!("scanner: refused {method} {path}: {}", refusal.word());
+    app.refused.notify_one();
+    let is_heard = app.paces.vain.takes((app.options.clock)());
+    let refusal = if is_heard { refusal } else { Refusal::Pace };
+    if is_heard {
+        let path: String = path.chars().take(80).filter(|c| !c.is_control()).collect();
+        eprintln!("scanner: refused {method} {path}: {}", refusal.word());
+    }
     let body = serde_json::json!({ "success": false, "error": refusal.why() }).to_string();
     let json = [(header::CONTENT_TYPE, "application/json")];
-    (refusal.status(), json, Body::from(body)).into_response()
+    let mut response = (refusal.status(), json, Body::from(body)).into_response();
+    let mut set =
+        |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
+    match refusal {
+        Refusal::Access => set(header::WWW_AUTHENTICATE, "Basic realm=\"lockstep\""),
+        Refusal::Pace => set(header::RETRY_AFTER, "2"),
+        Refusal::Method => set(header::ALLOW, "GET, HEAD, POST"),
+        _ => None,
+    };
+    response
 }
 
 /// What a browser may do with an answer: nothing from elsewhere, in no frame, and nothing guessed.
@@ -204,8 +327,9 @@ mod tests {
 
     #[test]
     fn only_the_servers_own_names_are_hosts() {
+        let names = Names::new(addr(), None);
         let is = |pairs: &[(&str, &str)], uri: &str| {
-            is_host(&headers(pairs), &uri.parse().unwrap(), addr())
+            names.is_host(&headers(pairs), &uri.parse().unwrap())
         };
         for host in ["127.0.0.1:5000", "localhost:5000", "LOCALHOST:5000", "[::1]:5000"] {
             assert!(is(&[("host", host)], "/"), "{host}");
@@ -244,7 +368,7 @@ mod tests {
                     all.push((name, value));
                 }
             }
-            may_change(&headers(&all), addr(), &token)
+            may_change(&headers(&all), &Names::new(addr(), None), &token)
         };
         assert_eq!(may(&[]), Ok(()));
         assert_eq!(may(&[("sec-fetch-site", "same-origin")]), Ok(()));
@@ -262,6 +386,21 @@ mod tests {
         for shown in ["", &old.0, &token.0[..63], &format!("{}0", token.0)] {
             assert_eq!(may(&[(TOKEN_HEADER, shown)]), Err(Refusal::Token), "{shown}");
         }
+    }
+
+    #[test]
+    fn names_that_were_given_come_with_tls() {
+        let addr = "0.0.0.0:443".parse().unwrap();
+        let names = Names::new(addr, Some(&["desk.example".to_owned()]));
+        let pass = |origin: &str, host: &str| {
+            let token = Token::of("t".into());
+            let own = [("origin", origin), ("host", host), ("content-type", "application/json")];
+            may_change(&headers(&[&own[..], &[(TOKEN_HEADER, "t")]].concat()), &names, &token)
+        };
+        assert_eq!(pass("https://desk.example", "desk.example"), Ok(()));
+        assert_eq!(pass("https://desk.example:443", "desk.example:443"), Ok(()));
+        assert_eq!(pass("http://desk.example", "desk.example"), Err(Refusal::Origin));
+        assert_eq!(pass("https://evil.test", "evil.test"), Err(Refusal::Origin));
     }
 
     #[test]

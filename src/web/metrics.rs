@@ -17,6 +17,8 @@ pub struct Counters {
     answered: [AtomicU64; 6],
     /// Requests that became commands of the run.
     pub commands: AtomicU64,
+    /// Connections that found no seat.
+    pub sent_away: AtomicU64,
     /// Clients of the stream at this moment.
     pub streams: AtomicU64,
     /// Bytes that went into streams.
@@ -35,6 +37,11 @@ impl Counters {
     /// Requests that were refused, for whatever reason.
     pub fn refused_total(&self) -> u64 {
         self.refused.iter().map(read).sum()
+    }
+
+    /// The same by reason, in the order of [`Refusal::ALL`].
+    pub fn refusals(&self) -> Vec<u64> {
+        self.refused.iter().map(read).collect()
     }
 
     /// A request was answered.
@@ -95,7 +102,7 @@ fn of_run(app: &App, page: &mut Page) {
         no.map(|(reason, count)| (label("reason", reason), count.to_string())).collect();
     page.many("rejections_total", "counter", "How often the core said no.", &no);
     page.one("halts_total", "counter", "How often trading was stopped.", view.halts);
-    let status = ["RUNNING", "PAUSED", "KILLED", "HALTED", "ENDED"];
+    let status = ["WARMUP", "RUNNING", "PAUSED", "KILLED", "HALTED", "ENDED"];
     let status: Vec<_> = status
         .iter()
         .map(|word| (label("status", word), u8::from(*word == view.status).to_string()))
@@ -117,6 +124,15 @@ fn of_run(app: &App, page: &mut Page) {
         .map(|word| (label("state", word), u8::from(*word == model.health.word()).to_string()))
         .collect();
     page.many("journal", "gauge", "1 for how the journal is.", &health);
+    let parity = ["computing", "same", "differs", "broken"];
+    let parity: Vec<_> = parity
+        .iter()
+        .map(|word| {
+            let holds = *word == model.parity_word().word();
+            (label("verdict", word), u8::from(holds).to_string())
+        })
+        .collect();
+    page.many("parity", "gauge", "1 for what the core says of the journal.", &parity);
 }
 
 fn of_server(app: &App, page: &mut Page) {
@@ -134,6 +150,8 @@ fn of_server(app: &App, page: &mut Page) {
     page.many("http_responses_total", "counter", "Answers by class.", &answered);
     let commands = read(&counters.commands);
     page.one("control_requests_total", "counter", "Requests handed to the run.", commands);
+    let sent_away = read(&counters.sent_away);
+    page.one("connections_refused_total", "counter", "Connections without a seat.", sent_away);
     page.one("stream_clients", "gauge", "Clients of the stream.", read(&counters.streams));
     let streamed = read(&counters.streamed);
     page.one("stream_bytes_total", "counter", "Bytes that went into streams.", streamed);

@@ -8,11 +8,17 @@
 //! - [`routes`] every address in one table, and its OpenAPI description
 //! - [`api`] the answers in JSON
 //! - [`stream`] changes as they come, as server-sent events
+//! - [`index`] where in a journal what stands
+//! - [`shelf`] runs that were looked at, read once
 //! - [`events`] the journal itself, filtered and paged
 //! - [`runs`] the runs beside this one
 //! - [`parity`] the core again over the journal's inputs
 //! - [`control`] what people ask of a run
+//! - [`listen`] the door: seats, lines and patience
 //! - [`guard`] who may ask at all
+//! - [`pace`] how often something may happen
+//! - [`remote`] being reached from another machine
+//! - [`refusals`] who was refused, for the journal
 //! - [`metrics`] numbers for Prometheus
 //! - [`assets`] scripts and styles, built in
 //! - [`pages`] what people see
@@ -25,12 +31,18 @@ pub mod events;
 pub mod facts;
 pub mod follow;
 pub mod guard;
+pub mod index;
+pub mod listen;
 pub mod metrics;
 pub mod model;
+pub mod pace;
 pub mod pages;
 pub mod parity;
+pub mod refusals;
+pub mod remote;
 pub mod routes;
 pub mod runs;
+pub mod shelf;
 pub mod stream;
 
 use std::io;
@@ -46,6 +58,7 @@ use crate::domain::time::Timestamp;
 
 use app::App;
 use guard::Token;
+use remote::Remote;
 
 /// What a run is, so that nobody takes paper for real money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +96,7 @@ impl Mode {
 pub struct Options {
     /// The run's directory, with `log/` in it.
     pub run_dir: PathBuf,
-    /// The address to listen on; only of this machine.
+    /// The address to listen on; one of this machine, unless others are let in.
     pub address: IpAddr,
     /// The port; 0 for any that is free.
     pub port: u16,
@@ -91,7 +104,9 @@ pub struct Options {
     pub mode: Mode,
     /// Where requests go; none where nobody would take them.
     pub control: Option<PathBuf>,
-    /// What the machine's clock shows: for how long nothing has come, and for nothing else.
+    /// How others are let in; none where only this machine is served.
+    pub remote: Option<Remote>,
+    /// What the machine's clock shows: for how long nothing has come, and how much was asked.
     pub clock: fn() -> Timestamp,
 }
 
@@ -99,7 +114,7 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Whoever can reach the address could command the run.
-    #[error("{0} can be reached from elsewhere; only addresses of this machine are served")]
+    #[error("{0} can be reached from elsewhere, and nothing says who may come")]
     NotLoopback(IpAddr),
     /// The port cannot be had.
     #[error("failed to listen on {address}")]
@@ -126,7 +141,7 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Requests that were refused so far, so that a run can journal that there were some.
+    /// Requests that were refused so far.
     pub fn refused(&self) -> u64 {
         self.app.counters.refused_total()
     }
@@ -161,10 +176,10 @@ impl Drop for Serving {
 /// Serves a run from a thread of its own, and returns once it can be reached.
 ///
 /// # Errors
-/// When the address is not of this machine, or cannot be listened on. That the run has no journal
-/// yet is no error: the pages say so, and follow it once it is there.
+/// When the address is not of this machine and nothing says who may come, or it cannot be listened
+/// on. That the run has no journal yet is no error: the pages say so, and follow it once it is there.
 pub fn serve(options: Options) -> Result<Serving, ServeError> {
-    if !options.address.is_loopback() {
+    if !options.address.is_loopback() && options.remote.is_none() {
         return Err(ServeError::NotLoopback(options.address));
     }
     let address = SocketAddr::new(options.address, options.port);
@@ -182,27 +197,38 @@ pub fn serve(options: Options) -> Result<Serving, ServeError> {
     let app = App::new(options, addr, token.clone());
     let shared = app.clone();
     let thread = std::thread::Builder::new().name("scanner".into()).spawn(move || {
-        // The follower ends when its side of the channel goes.
-        let (following, ended) = mpsc::channel::<()>();
-        let reader = app.clone();
-        let follower = std::thread::Builder::new()
-            .name("scanner-journal".into())
-            .spawn(move || follow::follow(&reader, &ended));
+        // These end when their side of the channel goes.
+        let workers = [
+            worker("scanner-journal", &app, follow::follow),
+            worker("scanner-parity", &app, parity::follow),
+        ];
         runtime.block_on(async {
             let Ok(listener) = TcpListener::from_std(listener) else { return };
-            let server = axum::serve(listener, routes::router(&app));
+            tokio::spawn(refusals::pass_on(app.clone()));
             tokio::select! {
-                _ = server.into_future() => {}
+                () = listen::open(app.clone(), listener, routes::router(&app)) => {}
                 _ = stopped => {}
             }
         });
         runtime.shutdown_background();
-        drop(following);
-        if let Ok(follower) = follower {
-            let _ = follower.join();
+        for (ended, thread) in workers.into_iter().flatten() {
+            drop(ended);
+            let _ = thread.join();
         }
     });
     let thread = Some(thread.map_err(ServeError::Start)?);
     let token = token.text().to_owned();
     Ok(Serving { addr, token, app: shared, stop: Some(stop), thread })
+}
+
+/// A thread that looks on until the sender goes.
+fn worker(
+    name: &str,
+    app: &App,
+    work: fn(&App, &mpsc::Receiver<()>),
+) -> Option<(mpsc::Sender<()>, JoinHandle<()>)> {
+    let (going, ended) = mpsc::channel::<()>();
+    let app = app.clone();
+    let thread = std::thread::Builder::new().name(name.into()).spawn(move || work(&app, &ended));
+    thread.ok().map(|thread| (going, thread))
 }

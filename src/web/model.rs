@@ -1,9 +1,10 @@
 //! What is kept of the journal in memory: the scanner's state, the facts for the pages, and since
 //! when each row looks as it does.
 
+use bytes::Bytes;
 use serde::Serialize;
 
-use crate::domain::event::{Event, EventId, Input, Record};
+use crate::domain::event::{Event, Input, Record};
 use crate::domain::tape::{Names, write_record};
 use crate::domain::time::Timestamp;
 use crate::driver::explain::Recorded;
@@ -11,6 +12,12 @@ use crate::sinks::scanner::Scanner;
 use crate::sinks::scanner::view::{RowView, View};
 
 use super::facts::Facts;
+use super::parity::Word;
+
+/// Events in a message of the stream, but for those of one input.
+const EVENTS_IN_MESSAGE: usize = 500;
+/// Events that whoever is new is told.
+const LATEST: usize = 20;
 
 /// How the journal is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +73,10 @@ pub struct Model {
     changed: Vec<u64>,
     /// How many notable events were told.
     told: usize,
+    /// What is known of the core over the same inputs, and up to which of them.
+    pub parity: (Word, u64),
+    /// What was told of that, and of how the journal is.
+    words_told: (Word, &'static str),
 }
 
 /// What became different between two positions.
@@ -76,7 +87,7 @@ pub struct Change {
     /// The position now.
     pub to: u64,
     /// The message for those who were at `from`.
-    pub text: bytes::Bytes,
+    pub text: Bytes,
 }
 
 /// A message of the stream.
@@ -112,6 +123,8 @@ pub struct Head<'a> {
     pub feed: &'a crate::sinks::scanner::view::FeedView,
     /// How the journal is.
     pub journal: &'static str,
+    /// Whether the core derives what was recorded: `same`, `differs`, `broken` or `computing`.
+    pub parity: &'static str,
 }
 
 /// An event as one line.
@@ -156,7 +169,8 @@ impl Model {
     /// Shows what was read since it was shown last. None where nothing was.
     pub fn show(&mut self) -> Option<Change> {
         let (from, view) = (self.view.position, self.scanner.view());
-        if view.position == from && view == self.view {
+        let words = |model: &Model| (model.parity_word(), model.health.word());
+        if view.position == from && view == self.view && self.words_told == words(self) {
             return None;
         }
         self.changed.resize(view.rows.len(), 0);
@@ -166,30 +180,34 @@ impl Model {
             }
         }
         self.view = view;
-        let text = self.message(from, &self.facts.notable[self.told..]);
+        let to = self.view.position;
+        let text = self.message(from, to, &self.facts.notable[self.told..]);
         self.told = self.facts.notable.len();
-        Some(Change { from, to: self.view.position, text: text.into() })
+        self.words_told = words(self);
+        Some(Change { from, to, text })
     }
 
-    /// What whoever saw everything up to `from` has to be told, as messages of the stream; one at
-    /// least. An event comes once and in its place.
-    pub fn since(&self, from: Option<u64>) -> Vec<String> {
-        const EVENTS_IN_MESSAGE: usize = 500;
+    /// The next message for whoever saw everything up to `from`, and the position that it brings
+    /// them to. However much they lack, one message holds a bounded part of it; an event comes once
+    /// and in its place.
+    pub fn next(&self, from: Option<u64>) -> (Bytes, u64) {
         let told = &self.facts.notable[..self.told];
-        let first = match from {
-            Some(from) => told.partition_point(|record| record.id.seq <= from),
+        let shown = self.view.position;
+        let Some(from) = from.filter(|from| *from <= shown) else {
             // Whoever is new gets the state and the latest events.
-            None => told.len().saturating_sub(20),
+            let latest = &told[told.len().saturating_sub(LATEST)..];
+            return (self.written(shown, self.view.rows.iter().collect(), latest), shown);
         };
-        let rows_from = from.filter(|from| *from <= self.view.position);
-        let (last, chunks) = chunked(&told[first..], EVENTS_IN_MESSAGE);
-        let mut messages: Vec<String> =
-            chunks.into_iter().map(|chunk| self.events(chunk)).collect();
-        messages.push(match rows_from {
-            Some(from) => self.message(from, last),
-            None => self.whole(last),
-        });
-        messages
+        let lacking = &told[told.partition_point(|record| record.id.seq <= from)..];
+        let (events, to) = match lacking.get(EVENTS_IN_MESSAGE) {
+            None => (lacking, shown),
+            Some(beyond) => {
+                // An input's events stay together, because positions are those of inputs.
+                let to = beyond.id.seq;
+                (&lacking[..lacking.partition_point(|record| record.id.seq <= to)], to)
+            }
+        };
+        (self.message(from, to, events), to)
     }
 
     fn head(&self) -> Head<'_> {
@@ -204,59 +222,28 @@ impl Model {
             status: view.status,
             feed: &view.feed,
             journal: self.health.word(),
+            parity: self.parity_word().word(),
         }
     }
 
-    /// The rows that look otherwise than at `from`, and these events.
-    fn message(&self, from: u64, events: &[Record]) -> String {
+    /// The rows that came to look otherwise after `from` and up to `to`, and these events.
+    fn message(&self, from: u64, to: u64, events: &[Record]) -> Bytes {
         let rows = self.view.rows.iter().zip(&self.changed);
-        let rows = rows.filter(|(_, changed)| **changed > from).map(|(row, _)| row).collect();
-        self.written(self.view.position, rows, events)
+        let rows = rows.filter(|(_, changed)| from < **changed && **changed <= to);
+        self.written(to, rows.map(|(row, _)| row).collect(), events)
     }
 
-    fn whole(&self, events: &[Record]) -> String {
-        self.written(self.view.position, self.view.rows.iter().collect(), events)
-    }
-
-    /// Events in front of others: the position is that of the last of them.
-    fn events(&self, events: &[Record]) -> String {
-        let position = events.last().map_or(0, |record| record.id.seq);
-        self.written(position, Vec::new(), events)
-    }
-
-    fn written(&self, position: u64, rows: Vec<&RowView>, events: &[Record]) -> String {
+    fn written(&self, position: u64, rows: Vec<&RowView>, events: &[Record]) -> Bytes {
         let events = events.iter().map(|record| self.told(record)).collect();
         let message = Message { head: self.head(), rows, events };
         let json = serde_json::to_string(&message).expect("a message is plain data");
-        format!("event: state\nid: {position}\ndata: {json}\n\n")
+        format!("event: state\nid: {position}\ndata: {json}\n\n").into()
     }
 
     /// The event as a line.
     pub fn told(&self, record: &Record) -> Told {
         told(record, &self.names, &self.facts)
     }
-
-    /// The notable event of that address.
-    pub fn notable(&self, id: EventId) -> Option<&Record> {
-        let place = self.facts.notable.binary_search_by_key(&id, |record| record.id).ok()?;
-        self.facts.notable.get(place)
-    }
-}
-
-/// The events but for the last part, in parts of whole inputs of about `size`, and the last part.
-fn chunked(events: &[Record], size: usize) -> (&[Record], Vec<&[Record]>) {
-    let (mut rest, mut chunks) = (events, Vec::new());
-    while rest.len() > size {
-        let seq = rest[size - 1].id.seq;
-        // An input's events stay together, because positions are those of inputs.
-        let end = rest.partition_point(|record| record.id.seq <= seq);
-        if end == rest.len() {
-            break;
-        }
-        chunks.push(&rest[..end]);
-        rest = &rest[end..];
-    }
-    (rest, chunks)
 }
 
 /// The event as a line.

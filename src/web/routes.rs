@@ -91,6 +91,8 @@ const ROUTES: &[Route] = &[
             KEY,
             ("after", "Only after that event, such as 5117.3"),
             ("before", "Only before that event"),
+            ("from", "Only from that time on, such as 2024-10-01T09:15, India"),
+            ("to", "Only before that time"),
             LIMIT,
         ],
         FOUND,
@@ -98,7 +100,8 @@ const ROUTES: &[Route] = &[
     ),
     api_route(
         "/api/v1/parity",
-        "The core again over the journal's inputs, each output held against what was recorded",
+        "The core again over the journal's inputs, each output held against what was recorded, \
+         and each bar of the day: same, differs, or not-yet",
         &[],
         OK,
         || get(parity::parity),

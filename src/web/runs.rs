@@ -1,20 +1,20 @@
 //! `GET /api/v1/runs`: the runs that lie beside this one, and what became of each.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
-use axum::extract::{Path, State};
+use axum::extract::{Path as InPath, State};
 use axum::response::Response;
 use serde::Serialize;
 
 use crate::domain::money::Cash;
 use crate::domain::time::Timestamp;
-use crate::journal::error::JournalError;
-use crate::journal::reader::{End, Reader};
+use crate::journal::reader::Reader;
 use crate::sinks::scanner::view::india;
 
 use super::api::{Refused, answer};
 use super::app::App;
 use super::facts::{Facts, TradeJson};
+use super::shelf::Volume;
 
 /// Runs that are listed at most.
 const RUNS_MAX: usize = 500;
@@ -64,11 +64,15 @@ pub fn list(app: &App) -> Vec<Listed> {
     listed.collect()
 }
 
-/// The folder of a run that is listed; nothing else can be named.
+/// The folder of a run beside this one; nothing else can be named.
 pub fn folder(app: &App, id: &str) -> Option<PathBuf> {
-    list(app).into_iter().find(|run| run.id == id)?;
+    let is_name = Path::new(id).components().all(|part| matches!(part, Component::Normal(_)));
+    if !is_name || id.contains(['/', '\\', '\0']) {
+        return None;
+    }
     let own = std::fs::canonicalize(&app.options.run_dir).ok()?;
-    Some(own.parent()?.join(id))
+    let dir = own.parent()?.join(id);
+    dir.join("log").is_dir().then_some(dir)
 }
 
 /// What became of a run.
@@ -166,17 +170,6 @@ impl Summed {
     }
 }
 
-/// Reads a run from its beginning to its end and sums it up.
-fn read(dir: &std::path::Path, id: &str) -> Result<Summed, JournalError> {
-    let mut reader = Reader::open(dir)?;
-    let mut facts = Facts::default();
-    while let Some(record) = reader.next_record()? {
-        facts.take(&record);
-    }
-    let is_sealed = matches!(reader.end(), Some(End::Sealed(_)));
-    Ok(Summed::of(id, &facts, is_sealed, reader.digest().to_string()))
-}
-
 /// What became of the run in that folder.
 ///
 /// # Errors
@@ -186,7 +179,11 @@ pub async fn sum_up(app: &App, id: &str) -> Result<Summed, Refused> {
     app.heavily(move || {
         let no_run = || Refused::absent(format!("there is no run '{id}'"));
         let dir = folder(&shared, &id).ok_or_else(no_run)?;
-        read(&dir, &id).map_err(|error| Refused::broken(&error))
+        let sum = |volume: &Volume| {
+            let digest = volume.index.reader().digest().to_string();
+            Ok(Summed::of(&id, &volume.facts, volume.is_sealed(), digest))
+        };
+        shared.shelf.with(&dir, sum).map_err(|error| Refused::broken(&error))
     })
     .await?
 }
@@ -198,6 +195,6 @@ pub async fn runs(State(app): State<App>) -> Response {
 }
 
 /// `GET /api/v1/runs/{id}`.
-pub async fn run(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub async fn run(State(app): State<App>, InPath(id): InPath<String>) -> Response {
     answer(sum_up(&app, &id).await)
 }

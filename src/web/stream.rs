@@ -2,7 +2,6 @@
 //! position in the journal, so whoever comes back with it is told what came since: every notable
 //! event once, and every row that looks otherwise.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,16 +22,17 @@ use super::model::Change;
 /// After so long without a change a client is told that the stream is alive.
 const BEAT_EVERY: Duration = Duration::from_secs(2);
 /// Clients that may listen at a time.
-const CLIENTS_MAX: u64 = 4_096;
+const CLIENTS_MAX: u64 = 1_536;
 
-/// One client.
+/// One client. What waits for it is never more than one message: a slow one is not remembered, it is
+/// told what it lacks when it comes to ask.
 struct Client {
     app: App,
     changes: broadcast::Receiver<Arc<Change>>,
-    /// What it has seen.
-    position: u64,
-    /// Messages that wait for it.
-    waiting: VecDeque<Bytes>,
+    /// What it has seen; none before it was told the whole state.
+    position: Option<u64>,
+    /// Whether it lacks more than the next change.
+    is_behind: bool,
 }
 
 impl Drop for Client {
@@ -44,47 +44,51 @@ impl Drop for Client {
 impl Client {
     fn new(app: &App, last: Option<u64>) -> Client {
         app.counters.streams.fetch_add(1, Ordering::Relaxed);
-        // Both under the same look at the model, so that nothing falls between them.
-        let model = app.model();
         let changes = app.changes.subscribe();
-        let waiting = model.since(last).into_iter().map(Bytes::from).collect();
-        Client { app: app.clone(), changes, position: model.view.position, waiting }
+        Client { app: app.clone(), changes, position: last, is_behind: true }
     }
 
     /// The next message. It never ends: the client goes, or the server does.
     async fn next(&mut self) -> Bytes {
         loop {
-            if let Some(message) = self.waiting.pop_front() {
-                return message;
+            if self.is_behind {
+                return self.catch_up();
             }
             match tokio::time::timeout(BEAT_EVERY, self.changes.recv()).await {
                 Err(_) => return self.beat(),
-                Ok(Ok(change)) if change.from == self.position && change.to >= change.from => {
-                    self.position = change.to;
+                Ok(Ok(change)) if Some(change.from) == self.position => {
+                    self.position = Some(change.to);
                     return change.text.clone();
                 }
                 // It was too slow, or the journal is read anew: what it lacks is found out.
-                Ok(Ok(_) | Err(RecvError::Lagged(_))) => self.catch_up(),
+                Ok(Ok(_) | Err(RecvError::Lagged(_))) => self.is_behind = true,
                 Ok(Err(RecvError::Closed)) => return self.beat(),
             }
         }
     }
 
-    fn catch_up(&mut self) {
+    /// A part of what it lacks.
+    fn catch_up(&mut self) -> Bytes {
         let model = self.app.model();
-        self.changes = self.app.changes.subscribe();
-        self.waiting.extend(model.since(Some(self.position)).into_iter().map(Bytes::from));
-        self.position = model.view.position;
+        let (text, position) = model.next(self.position);
+        self.position = Some(position);
+        self.is_behind = position != model.view.position;
+        if !self.is_behind {
+            // Under the same look at the model, so that nothing falls between the two.
+            self.changes = self.app.changes.subscribe();
+        }
+        text
     }
 
     /// A sign of life, with for how long nothing has come; without an id, so it moves nothing.
     fn beat(&self) -> Bytes {
         let model = self.app.model();
         let idle = (self.app.options.clock)().0 - model.last_read.0;
-        let journal = model.health.word();
+        let (journal, parity) = (model.health.word(), model.parity_word().word());
         let (position, idle) = (model.view.position, idle / 1_000_000);
         let data = format!(
-            "{{\"position\":{position},\"idle_seconds\":{idle},\"journal\":\"{journal}\"}}"
+            "{{\"position\":{position},\"idle_seconds\":{idle},\"journal\":\"{journal}\",\
+             \"parity\":\"{parity}\"}}"
         );
         format!(": alive\nevent: beat\ndata: {data}\n\n").into()
     }

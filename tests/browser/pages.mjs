@@ -1,14 +1,15 @@
 // The scanner's pages in a real Chromium: `node pages.mjs LOCKSTEP MODULES OUT`. Plain asserts; the
-// first that fails ends it. Screenshots of every page, dark and light, are left in OUT.
+// rest of a story that fails is not told. Screenshots of every page, dark and light, wide and narrow,
+// are left in OUT. With more words, only stories whose names contain one of them are told.
 import assert from 'node:assert/strict';
 import { spawn, execFileSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { createRequire } from 'node:module';
 import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
-const [LOCKSTEP, MODULES, OUT] = process.argv.slice(2);
+const [LOCKSTEP, MODULES, OUT, ...ONLY] = process.argv.slice(2);
 const require = createRequire(join(MODULES, 'from-here.js'));
 const { chromium } = require('playwright-core');
 const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -142,40 +143,121 @@ story('without JavaScript the table, the events and the reasons are there', asyn
   await context.close();
 });
 
-story('at 360 pixels nothing but tables scrolls sideways', async () => {
-  const { page, context } = await opened({ viewport: { width: 360, height: 740 } });
-  for (const path of ['/scanner', `/symbol/${encodeURIComponent(TATA)}`, '/events', '/runs', `/runs/${world.runId}`, `/replay/${world.runId}`, '/health', '/parity']) {
-    await page.goto(world.replay.url + path);
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    assert.ok(wide <= 360, `${path} is ${wide} wide`);
-  }
+story('a stale row turns grey and says so', async () => {
+  const { page, context } = await opened();
+  const state = await (await fetch(`${world.replay.url}/api/v1/state`)).json();
+  const rows = state.state.rows.map((row, place) => ({ ...row, is_stale: place === 0, age_seconds: 3_000 }));
+  const data = JSON.stringify({ ...state.state, journal: 'following', parity: 'same', rows, events: [] });
+  const body = `event: state\nid: 1\ndata: ${data}\n\n`;
+  await context.route('**/api/v1/stream', (route) => route.fulfill({ contentType: 'text/event-stream', body }));
   await page.goto(`${world.replay.url}/scanner`);
-  await page.screenshot({ path: join(OUT, 'scanner-360.png') });
+  await page.waitForSelector('tr.stale');
+  assert.match(await text(page, 'tr.stale .c-age'), /50:00 stale/);
+  const colours = await page.evaluate(() => {
+    const of = (selector) => getComputedStyle(document.querySelector(selector)).color;
+    return [of('tr.stale .c-ltp'), of('tr:not(.stale) .c-ltp'), of('.label')];
+  });
+  assert.notEqual(colours[0], colours[1]);
+  assert.equal(colours[0], colours[2], 'the grey of what matters less');
   await context.close();
 });
 
 story('the core says in the background what was recorded, and the equity is drawn', async () => {
   const { page, context } = await opened();
   await page.goto(`${world.replay.url}/parity`);
-  assert.equal(await page.locator('#verdict').getAttribute('data-verdict'), 'same');
+  await until(page, () => document.querySelector('#verdict').dataset.verdict === 'same');
   await page.goto(`${world.replay.url}/runs/${world.runId}`);
   await until(page, () => Number(document.querySelector('#equity').dataset.drawn) > 15);
   assert.deepEqual(page.problems, []);
   await context.close();
 });
 
-story('a replay steps to the next signal and walks by itself', async () => {
+story('a replay steps forth and back, to signals and days, by links and keys, and walks by itself', async () => {
   const { page, context } = await opened();
   await page.goto(`${world.replay.url}/replay/${world.runId}`);
   const at = () => page.locator('#replay').getAttribute('data-position').then(Number);
+  const moved = (from) => until(page, (from) => Number(document.querySelector('#replay').dataset.position) !== from, from);
+  const step = async (name) => {
+    const from = await at();
+    await page.locator('a.step', { hasText: name }).click();
+    await moved(from);
+    return at();
+  };
   assert.equal(await at(), 0);
-  await page.locator('a.step', { hasText: 'Next signal' }).click();
-  await until(page, () => /TRIGGERED/.test(document.querySelector('#rows').textContent));
-  const signal = await at();
+  const signal = await step('Next signal');
+  assert.match(await text(page, '#rows'), /TRIGGERED/);
+  const later = await step('Next signal');
+  assert.ok(later > signal);
+  assert.equal(await step('Signal before'), signal);
+  assert.equal(await step('Next event'), signal + 1);
+  const day = await step('Next day');
+  assert.match(await text(page, '#clock'), /15:30:00$/);
+  assert.ok(await step('Bar before') < day);
+  await page.locator('body').click({ position: { x: 2, y: 2 } });
+  const before = await at();
+  await page.keyboard.press('s');
+  await moved(before);
+  assert.match(await text(page, '#rows'), /TRIGGERED/);
+  await page.locator('#step').selectOption('bar');
+  await page.locator('#speed').selectOption('20');
+  const begun = await at();
   await page.locator('#play').click();
-  await until(page, (signal) => Number(document.querySelector('#replay').dataset.position) > signal, signal);
+  await until(page, (begun) => Number(document.querySelector('#replay').dataset.position) > begun + 60, begun);
   await page.locator('#play').click();
+  assert.equal(await text(page, '#play'), 'Play');
   assert.deepEqual(page.problems, []);
+  await context.close();
+});
+
+story('events are filtered by kind, symbol and time, and paged', async () => {
+  const { page, context } = await opened();
+  await page.goto(`${world.replay.url}/events`);
+  await page.locator('#kind').selectOption('bar');
+  await page.locator('#key').selectOption(TATA);
+  await page.locator('#from').fill('2024-10-08T10:00');
+  await page.locator('#to').fill('2024-10-08T10:05');
+  await page.locator('form.filter button').click();
+  await page.waitForURL('**kind=bar**');
+  assert.equal(await page.locator('tbody tr').count(), 5);
+  assert.match(await text(page, 'tbody'), /2024-10-08 10:04:00/);
+  await page.goto(`${world.replay.url}/events?kind=signal&limit=5`);
+  const first = await page.locator('tbody th').allInnerTexts();
+  await page.locator('a[rel="next"]').click();
+  await page.waitForURL('**before=**');
+  const older = await page.locator('tbody th').allInnerTexts();
+  assert.equal(older.length, 5);
+  assert.ok(Number(older[0]) < Number(first[4]));
+  await context.close();
+});
+
+story('parity is green once it is computed, and turns red while somebody looks', async () => {
+  const out = join(desk, 'planted', 'live-planted');
+  const plant = join(dirname(LOCKSTEP), 'examples', 'plant');
+  const child = spawn(plant, [join(desk, 'runs', world.runId), out], { stdio: ['pipe', 'pipe', 'inherit'] });
+  children.add(child);
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  assert.match(await line(lines), /^ready/);
+  world.planted = await serve(out);
+  const { page, context } = await opened();
+  const scanner = await context.newPage();
+  await page.goto(`${world.planted.url}/parity`);
+  await scanner.goto(`${world.planted.url}/scanner`);
+  await until(page, () => document.querySelector('#verdict').dataset.verdict === 'same');
+  await until(scanner, () => document.querySelector('#parity-word').dataset.parity === 'same');
+  assert.ok(await page.locator('td.slot.same').count() > 2);
+  assert.ok(await page.locator('td.slot.not-yet').count() > 0, 'the day is not over');
+  assert.equal(await page.locator('td.slot.differs').count(), 0);
+  await page.screenshot({ path: join(OUT, 'parity-green.png') });
+  child.stdin.write('go on\n');
+  assert.equal(await line(lines), 'planted');
+  await until(page, () => document.querySelector('#verdict').dataset.verdict === 'differs');
+  const red = page.locator('td.slot.differs');
+  assert.equal(await red.count(), 1, 'only the bar of the signal differs');
+  const ground = await red.evaluate((cell) => getComputedStyle(cell).backgroundColor);
+  assert.equal(ground, 'rgb(179, 38, 30)');
+  assert.match(await text(page, '#parity dl'), /Recorded[\s\S]*signal[\s\S]*Derived[\s\S]*signal/);
+  await until(scanner, () => document.querySelector('#parity-word').dataset.parity === 'differs');
+  assert.deepEqual([page.problems, scanner.problems ?? []], [[], []]);
   await context.close();
 });
 
@@ -189,16 +271,20 @@ const PAGES = () => [
   ['parity', `${world.replay.url}/parity`],
   ['health', `${world.replay.url}/health`],
   ['paper', `${world.paper.url}/scanner`],
+  ['paper-symbol', `${world.paper.url}/symbol/${encodeURIComponent(TATA)}`],
+  ...(world.planted ? [['parity-red', `${world.planted.url}/parity`]] : []),
 ];
 
-story('no page has a serious fault for those who see or point badly, dark or light', async () => {
-  for (const colorScheme of ['dark', 'light']) {
-    const { page, context } = await opened({ colorScheme });
+story('no page has a serious fault for those who see or point badly, dark or light, wide or narrow', async () => {
+  for (const [colorScheme, width] of [['dark', 1280], ['light', 1280], ['dark', 360], ['light', 360]]) {
+    const { page, context } = await opened({ colorScheme, viewport: { width, height: 820 } });
     for (const [name, url] of PAGES()) {
       await page.goto(url);
-      if (name === 'symbol') await until(page, () => document.querySelector('#chart').dataset.marks);
+      if (name.endsWith('symbol')) await until(page, () => document.querySelector('#chart').dataset.marks);
       if (name === 'paper') await until(page, () => document.querySelector('#controls').hidden === false);
-      await page.screenshot({ path: join(OUT, `${name}-${colorScheme}.png`), fullPage: name !== 'symbol' && name !== 'run' });
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(wide <= width, `${name} is ${wide} wide`);
+      await page.screenshot({ path: join(OUT, `${name}-${colorScheme}-${width}.png`), fullPage: true });
       await page.evaluate(AXE);
       const { violations } = await page.evaluate(() => window.axe.run());
       const bad = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
@@ -245,6 +331,40 @@ story('a signal of a run under way appears without loading the page again', asyn
   await context.close();
 });
 
+story('the time to the next bar goes on between two words from the run', async () => {
+  const { page, context } = await opened();
+  await page.goto(`${world.paper.url}/scanner`);
+  await until(page, () => / in \d+:\d\d$/.test(document.querySelector('#next').textContent));
+  const look = () => page.evaluate(() => ['#next', '#position'].map((it) => document.querySelector(it).textContent));
+  const [next, position] = await look();
+  await until(page, (next) => document.querySelector('#next').textContent !== next, next);
+  assert.equal((await look())[1], position, 'nothing was heard meanwhile');
+  await context.close();
+});
+
+/** What was asked of the run, taken up or not. */
+function asked() {
+  const control = join(world.paperRun, 'control');
+  const dirs = [control, join(control, 'done')].filter((dir) => existsSync(dir));
+  return dirs.flatMap((dir) => readdirSync(dir)).filter((name) => name.endsWith('.json')).sort();
+}
+
+story('K kills by one key, on the page and not in a field', async () => {
+  const { page, context } = await opened();
+  await page.goto(`${world.paper.url}/scanner`);
+  await until(page, () => document.querySelector('#filter').hidden === false);
+  await page.keyboard.press('/');
+  await page.keyboard.press('Shift+K');
+  assert.equal(await page.locator('#find').inputValue(), 'K');
+  await page.keyboard.press('Escape');
+  const before = asked().length;
+  await page.keyboard.press('Shift+K');
+  await until(page, () => /kill: asked, request/.test(document.querySelector('#asked').textContent));
+  assert.equal(asked().length, before + 1);
+  assert.match(asked().at(-1), /-kill\.json$/);
+  await context.close();
+});
+
 story('when the stream is dead the page asks every two seconds and says so', async () => {
   const { page, context } = await opened();
   await context.route('**/api/v1/stream', (route) => route.abort());
@@ -262,17 +382,18 @@ story('when the stream is dead the page asks every two seconds and says so', asy
 story('the kill button asks the run, and a release has to be typed', async () => {
   const { page, context } = await opened();
   await page.goto(`${world.paper.url}/scanner`);
+  const before = asked().length;
   await page.locator('button[data-control="kill"]').click();
-  await until(page, () => /kill: asked, request 1/.test(document.querySelector('#asked').textContent));
-  const requests = () => readdirSync(join(world.paperRun, 'control')).filter((name) => name.endsWith('.json'));
-  assert.deepEqual(requests(), ['00000001-kill.json']);
+  await until(page, () => /kill: asked, request/.test(document.querySelector('#asked').textContent));
+  assert.match(asked().at(-1), /-kill\.json$/);
+  assert.equal(asked().length, before + 1);
   await page.locator('#release button').click();
   await until(page, () => /has to be confirmed/.test(document.querySelector('#asked').textContent));
-  assert.equal(requests().length, 1);
+  assert.equal(asked().length, before + 1);
   await page.locator('#release-word').fill('release');
   await page.locator('#release button').click();
-  await until(page, () => /release: asked, request 2/.test(document.querySelector('#asked').textContent));
-  assert.deepEqual(requests(), ['00000001-kill.json', '00000002-release.json']);
+  await until(page, () => /release: asked, request/.test(document.querySelector('#asked').textContent));
+  assert.match(asked().at(-1), /-release\.json$/);
   await context.close();
 });
 
@@ -280,7 +401,7 @@ story('a page elsewhere cannot press the button', async () => {
   const { page, context } = await opened();
   // The replay's server is another origin.
   await page.goto(`${world.replay.url}/scanner`);
-  const before = readdirSync(join(world.paperRun, 'control')).length;
+  const before = asked().length;
   const status = await page.evaluate(async (url) => {
     try {
       const answer = await fetch(`${url}/api/v1/control/kill`, { method: 'POST', mode: 'no-cors', body: '{}' });
@@ -288,7 +409,7 @@ story('a page elsewhere cannot press the button', async () => {
     } catch { return 'refused'; }
   }, world.paper.url);
   assert.ok(['opaque', 'refused'].includes(status), status);
-  assert.equal(readdirSync(join(world.paperRun, 'control')).length, before);
+  assert.equal(asked().length, before);
   await context.close();
 });
 
@@ -325,7 +446,9 @@ async function prepare() {
 let failed = false;
 try {
   await prepare();
-  for (const [name, tell] of stories) {
+  const told = stories.filter(([name]) => !ONLY.length || ONLY.some((word) => name.includes(word)));
+  assert.ok(told.length > 0, 'no story has such a name');
+  for (const [name, tell] of told) {
     const begun = performance.now();
     try {
       await tell();
@@ -335,7 +458,7 @@ try {
       console.log(`FAIL ${name}\n${error.stack}`);
     }
   }
-  console.log(`browser: ${stories.length} stories ${failed ? 'told, not all as they should be' : 'told'}`);
+  console.log(`browser: ${told.length} of ${stories.length} stories ${failed ? 'told, not all as they should be' : 'told'}`);
 } finally {
   await world.browser?.close();
   for (const child of children) child.kill('SIGKILL');

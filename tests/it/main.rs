@@ -31,6 +31,8 @@ mod reference_live;
 mod resume;
 mod scanner;
 mod serve;
+mod serve_guard;
+mod serve_shelf;
 mod tables;
 mod tick_laws;
 mod tick_stories;

@@ -7,6 +7,7 @@ use lockstep::domain::time::Timestamp;
 use lockstep::sinks::scanner::Scanner;
 use lockstep::sinks::scanner::view::RowView;
 
+use crate::desk::Desk;
 use crate::world::World;
 
 /// A run and the scanner that looks on.
@@ -56,7 +57,7 @@ const BREAKOUT: &str =
 fn a_row_goes_from_nothing_over_a_signal_and_a_position_to_rest() {
     let mut run = Watched::new();
     run.world = World::new().with(|run| run.config.execution.cooldown_bars = 2);
-    assert_snapshot!(run.tell("09:15 A 100"), @"A NEUTRAL PENDING 0 bar - - age - ltp 100 held 0 open 0.00 today 0.00 signals 0 - RUNNING");
+    assert_snapshot!(run.tell("09:15 A 100"), @"A NEUTRAL PENDING 0 bar - - age - ltp 100 held 0 open 0.00 today 0.00 signals 0 - WARMUP");
     assert_snapshot!(run.tell("09:16-09:30 A 100"), @"A NEUTRAL PENDING 0 bar 10-01 09:15 15/15 age 60 ltp 100 held 0 open 0.00 today 0.00 signals 0 - RUNNING");
     let mut run = Watched::new();
     run.world = World::new().with(|run| run.config.execution.cooldown_bars = 2);
@@ -101,7 +102,8 @@ fn commands_are_seen_and_a_kill_stays_until_it_is_released() {
         run.tell(story);
         run.scanner.status().word()
     };
-    assert_eq!(status("09:15 A 100"), "RUNNING");
+    assert_eq!(status("09:15 A 100"), "WARMUP");
+    assert_eq!(status("w 09:16"), "RUNNING");
     assert_eq!(status("! 09:16 pause"), "PAUSED");
     assert_eq!(status("! 09:17 resume"), "RUNNING");
     assert_eq!(status("! 09:18 kill"), "KILLED");
@@ -157,4 +159,71 @@ fn the_whole_view() {
     run.tell(BREAKOUT);
     run.tell("w 09:30\n 09:30 A 101.20 101.40 101.10 101.30");
     assert_snapshot!(serde_json::to_string_pretty(&run.scanner.view()).unwrap());
+}
+
+/// The rows of `runner_state` at some point, with what the scanner says there.
+fn differing(tables: &lockstep::sinks::tables::Rows, scanner: &Scanner) -> Vec<String> {
+    use lockstep::sinks::tables::{Cell, TableId};
+    let view = scanner.view();
+    let rows: Vec<_> = tables.of(TableId::RunnerState).collect();
+    assert_eq!(rows.len(), view.rows.len(), "each instrument has its row");
+    let said = view.rows.iter().map(|row| {
+        let last = row.last_bar.as_deref().map(|bar| {
+            let bar = bar.replacen(' ', "T", 1);
+            Cell::ist(Timestamp::parse(&bar[..16]).expect("a time"))
+        });
+        vec![
+            Cell::text(&row.key),
+            Cell::text(&row.strategy_id),
+            Cell::text(&row.timeframe),
+            Cell::text(row.runner.bias),
+            Cell::text(row.runner.signal_state),
+            Cell::Double(row.runner.confidence),
+            last.unwrap_or(Cell::Null),
+            Cell::text(row.status),
+        ]
+    });
+    let pairs = rows.iter().zip(said).filter(|(row, said)| row[..8] != said[..]);
+    pairs
+        .map(|(row, said)| format!("runner_state {:?}\n     scanner {said:?}", &row[..8]))
+        .collect()
+}
+
+/// The table that SQL reads and the page's contract are two folds over the same records.
+#[test]
+fn the_contract_is_the_table_runner_state_all_along_the_sample() {
+    use lockstep::sinks::tables::{Rows, Tables};
+    let desk = Desk::new();
+    desk.run("replay --from 2024-10-01 --to 2024-10-31 --journal runs");
+    let run = std::fs::read_dir(desk.at("runs")).unwrap().next().unwrap().unwrap().path();
+    let (mut tables, mut rows) = (Tables::default(), Rows::default());
+    let (mut scanner, mut is_told) = (Scanner::default(), false);
+    let (mut seen, mut last, mut looks) = (std::collections::BTreeSet::new(), 0, 0);
+    for record in lockstep::journal::Reader::open(&run).unwrap() {
+        let record = record.unwrap();
+        if record.id.seq != last {
+            last = record.id.seq;
+            tables.settle();
+            rows.merge(tables.take());
+            // After every step that people care for, and after some of the others.
+            if is_told || last % 29 == 0 {
+                assert_eq!(differing(&rows, &scanner), [""; 0], "after input {}", last - 1);
+                let view = scanner.view();
+                seen.extend(view.rows.iter().map(|row| (row.runner.signal_state, row.status)));
+                looks += 1;
+            }
+            is_told = false;
+        }
+        is_told |= lockstep::sinks::scanner::is_notable(&record.event);
+        scanner.take(&record);
+        tables.record(record);
+    }
+    tables.settle();
+    rows.merge(tables.take());
+    assert_eq!(differing(&rows, &scanner), [""; 0]);
+    assert!(looks > 1_000, "{looks}");
+    for state in ["PENDING", "TRIGGERED", "IN_POSITION"] {
+        assert!(seen.contains(&(state, "RUNNING")), "{state}: {seen:?}");
+    }
+    assert!(seen.contains(&("PENDING", "WARMUP")) && seen.contains(&("PENDING", "HALTED")));
 }

@@ -18,15 +18,15 @@ use crate::desk::Desk;
 use crate::world::World;
 
 /// A run that is written while it is served.
-struct Stage {
-    dir: tempfile::TempDir,
-    world: World,
-    writer: Writer,
-    serving: Serving,
+pub struct Stage {
+    pub dir: tempfile::TempDir,
+    pub world: World,
+    pub writer: Writer,
+    pub serving: Serving,
 }
 
 /// A writer whose batches can be read as soon as they are settled.
-fn writer(run_dir: &Path, world: &World) -> Writer {
+pub fn writer(run_dir: &Path, world: &World) -> Writer {
     let identity = Identity::of_replay(&world.run).unwrap();
     let still = || Stamp { wall_ns: 1, mono_ns: 1, boot_id: [0; 16] };
     Writer::begin(&Setup::durable(run_dir, identity, still)).unwrap()
@@ -36,19 +36,20 @@ fn noon() -> Timestamp {
     Timestamp(1_700_000_000_000_000)
 }
 
-fn options(run_dir: &Path, control: bool) -> Options {
+pub fn options(run_dir: &Path, control: bool) -> Options {
     Options {
         run_dir: run_dir.to_path_buf(),
         address: "127.0.0.1".parse().unwrap(),
         port: 0,
         mode: Mode::Paper,
         control: control.then(|| run_dir.join("control")),
+        remote: None,
         clock: noon,
     }
 }
 
 impl Stage {
-    fn new() -> Stage {
+    pub fn new() -> Stage {
         let dir = tempfile::tempdir().unwrap();
         let run_dir = dir.path().join("live-small");
         let world = World::new();
@@ -57,30 +58,30 @@ impl Stage {
         Stage { dir, world, writer, serving }
     }
 
-    fn control(&self) -> std::path::PathBuf {
+    pub fn control(&self) -> std::path::PathBuf {
         self.dir.path().join("live-small/control")
     }
 
     /// Writes what comes of these lines, and gives the position after them.
-    fn tell(&mut self, story: &str) -> u64 {
+    pub fn tell(&mut self, story: &str) -> u64 {
         let records = self.world.journal(story);
         records.iter().for_each(|record| write(&mut self.writer, record));
         self.writer.settle(true).unwrap();
         records.last().unwrap().id.seq
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         ask(&self.serving, "GET", path, &[], "")
     }
 
     /// The state once the server has read up to there.
-    fn state_at(&self, position: u64) -> Value {
+    pub fn state_at(&self, position: u64) -> Value {
         let mut stream = Listener::open(&self.serving, None);
         while stream.next().0 != Some(position) {}
         self.get("/api/v1/state").json()["state"].clone()
     }
 
-    fn post(&self, kind: &str, change: &[(&str, &str)], body: &str) -> Answer {
+    pub fn post(&self, kind: &str, change: &[(&str, &str)], body: &str) -> Answer {
         let origin = format!("http://{}", self.serving.addr);
         let mut headers = vec![
             ("origin", origin.as_str()),
@@ -96,7 +97,7 @@ impl Stage {
     }
 }
 
-fn write(writer: &mut Writer, record: &Record) {
+pub fn write(writer: &mut Writer, record: &Record) {
     match &record.event {
         Event::Input(input) => writer.input(record.id.seq, record.received_ns, input),
         Event::Output(output) => {
@@ -107,25 +108,25 @@ fn write(writer: &mut Writer, record: &Record) {
     .unwrap();
 }
 
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
         fields.find(|(had, _)| had.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 
 /// One request, with these headers besides (or instead of) the right host.
-fn ask(
+pub fn ask(
     serving: &Serving,
     method: &str,
     path: &str,
@@ -154,17 +155,17 @@ fn ask(
     Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
-fn connect(serving: &Serving) -> TcpStream {
+pub fn connect(serving: &Serving) -> TcpStream {
     let stream = TcpStream::connect(serving.addr).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream
 }
 
 /// A client of the stream.
-struct Listener(BufReader<TcpStream>);
+pub struct Listener(BufReader<TcpStream>);
 
 impl Listener {
-    fn open(serving: &Serving, last: Option<u64>) -> Listener {
+    pub fn open(serving: &Serving, last: Option<u64>) -> Listener {
         let mut stream = connect(serving);
         let last = last.map_or_else(String::new, |last| format!("last-event-id: {last}\r\n"));
         let (host, http) = (serving.addr, "HTTP/1.1");
@@ -174,7 +175,7 @@ impl Listener {
     }
 
     /// The next message with an id, and its data.
-    fn next(&mut self) -> (Option<u64>, Value) {
+    pub fn next(&mut self) -> (Option<u64>, Value) {
         let (mut id, mut data) = (None, None);
         // A sign of life comes every two seconds, so nobody waits for ever.
         for _ in 0..200 {
@@ -193,12 +194,12 @@ impl Listener {
     }
 }
 
-fn addresses(message: &Value) -> Vec<String> {
+pub fn addresses(message: &Value) -> Vec<String> {
     let events = message["events"].as_array().unwrap();
     events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
-const QUIET: &str =
+pub const QUIET: &str =
     "quiet A 100\n day 2024-10-02\n 09:15-09:28 A 100.50\n 09:29 A 100.50 101 99.50 101";
 
 #[test]
@@ -314,15 +315,16 @@ fn whoever_is_not_the_page_changes_nothing() {
     for (who, status, change, body) in cases {
         assert_eq!(stage.post("kill", change, body).status, *status, "{who}");
     }
-    assert_eq!(stage.get("/api/v1/control/kill").status, 405);
+    let get = stage.get("/api/v1/control/kill");
+    assert_eq!((get.status, get.header("allow")), (405, Some("GET, HEAD, POST")));
     assert_eq!(stage.post("sell", &[], "{}").status, 404);
     let host = ask(&stage.serving, "GET", "/api/v1/state", &[("host", &rebound)], "");
     assert_eq!(host.status, 403, "not even reading");
     assert_eq!(pending(&stage.control()).unwrap(), []);
     assert_eq!(stage.get("/api/v1/state").body, before);
-    assert_eq!(stage.serving.refused(), 13);
+    assert_eq!(stage.serving.refused(), 14);
     let metrics = stage.get("/metrics").body;
-    for line in ["host\"} 4", "origin\"} 5", "token\"} 2", "content-type\"} 2"] {
+    for line in ["host\"} 4", "origin\"} 5", "token\"} 2", "content-type\"} 2", "method\"} 1"] {
         let line = format!("lockstep_http_refused_total{{reason=\"{line}");
         assert!(metrics.contains(&line), "{line}\n{metrics}");
     }
@@ -387,6 +389,7 @@ fn every_page_and_list_is_there() {
     for (path, has) in [
         ("/scanner", "PAPER · no real orders"),
         ("/symbol/A", "near miss"),
+        ("/symbol/A", "Near misses"),
         ("/symbol/A?bar=2024-10-02T09:15", "BUY TREND"),
         ("/events?kind=fill", "stop"),
         ("/runs", "live-small"),
@@ -480,6 +483,13 @@ fn parity_is_red_where_the_journal_says_what_the_core_does_not() {
     while listener.next().1["journal"] != "sealed" {}
     let parity = ask(&serving, "GET", "/api/v1/parity", &[], "").json();
     assert_eq!((&parity["verdict"], &parity["steps_differing"]), (&json!("differs"), &json!(1)));
+    let lane = &parity["symbols"][0];
+    assert_eq!((&lane["symbol"], &lane["differing"]), (&json!("A"), &json!(1)));
+    let slot = &lane["bars"][0];
+    assert_eq!((&parity["bars"][0], &slot["verdict"]), (&json!("09:15"), &json!("differs")));
+    assert_eq!(slot["signal"], "BUY TREND");
+    assert_eq!(lane["bars"][1]["verdict"], "not-yet");
+    assert_eq!(parity["symbols"][1]["differing"], 0, "only A has another signal");
     let page = ask(&serving, "GET", "/parity", &[], "").body;
     assert!(page.contains("data-verdict=\"differs\""), "{page}");
     assert!(fs::exists(run_dir.join("log")).unwrap());

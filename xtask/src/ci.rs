@@ -19,7 +19,7 @@ const STEPS: &[Step] = &[
     ("determinism", determinism::run),
     ("crash", || crash::run(&["--seeds", "20000"].map(Into::into))),
     ("feed", || feed::run(&["--seeds", "1400"].map(Into::into))),
-    ("browser", browser::run),
+    ("browser", || browser::run(&[])),
     ("kill", || kill::run(kill::Feed::History, 25, 1)),
     ("kill-feed", || kill::run(kill::Feed::Sim, 15, 1)),
     ("sabotage", || sabotage::run(None, true, false)),

@@ -13,6 +13,7 @@ mod fixture;
 mod fuzz;
 mod golden;
 mod kill;
+mod load;
 mod process;
 mod replay;
 mod sabotage;
@@ -87,7 +88,19 @@ enum Command {
         args: Vec<OsString>,
     },
     /// Tell the scanner's stories in a real Chromium, if there is one.
-    Browser,
+    Browser {
+        /// Only stories whose names contain one of these.
+        only: Vec<String>,
+    },
+    /// Live a session at 60x while pages and a thousand clients look on, and print what that costs.
+    Load {
+        /// Of a debug build, which is there sooner.
+        #[arg(long)]
+        debug: bool,
+        /// What the benchmark is told, such as `-- --stretch 20 --clients 500`.
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
     /// Run the journal on a simulated disk that crashes, fails and decays.
     #[command(disable_help_flag = true)]
     Crash {
@@ -142,7 +155,8 @@ fn main() -> ExitCode {
         Command::Kill { feed, kills, seed } => kill::run(feed, kills, seed),
         Command::Determinism => determinism::run(),
         Command::Bench { args } => bench::run(&args),
-        Command::Browser => browser::run(),
+        Command::Browser { only } => browser::run(&only),
+        Command::Load { debug, args } => load::run(debug, &args),
         Command::Crash { args } => crash::run(&args),
         Command::Feed { args } => feed::run(&args),
         Command::Sabotage { only, ci, list } => sabotage::run(only.as_deref(), ci, list),

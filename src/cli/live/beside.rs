@@ -4,7 +4,6 @@
 use std::env;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::rc::Rc;
 
 use crate::sinks::csv::CsvFiles;
 use crate::sinks::duckdb::{DuckTables, IS_BUILT, Options as DuckOptions};
@@ -19,8 +18,8 @@ const PORT: u16 = 5000;
 
 /// What stands beside a run.
 pub struct Beside {
-    /// The scanner, if it could be opened.
-    pub scanner: Option<Rc<Serving>>,
+    /// The scanner, if it could be opened; it is there for as long as this is.
+    _scanner: Option<Serving>,
     csv: Option<CsvFiles>,
     duckdb: Option<DuckTables>,
 }
@@ -38,7 +37,7 @@ impl Beside {
         let wants_duckdb = args.duckdb || is_broker && IS_BUILT;
         let csv = args.csv.clone().or_else(|| is_broker.then(|| ".".into()));
         Beside {
-            scanner: port.and_then(|port| scanner(run_dir, port)).map(Rc::new),
+            _scanner: port.and_then(|port| scanner(run_dir, port)),
             csv: csv.map(|root| CsvFiles::new(&root, run_id, say())),
             duckdb: wants_duckdb.then(|| duckdb(run_dir, run_id)).flatten(),
         }
@@ -77,6 +76,7 @@ fn scanner(run_dir: &Path, port: u16) -> Option<Serving> {
         port,
         mode: Mode::Paper,
         control: Some(run_dir.join(CONTROL)),
+        remote: None,
         clock: clock::now,
     };
     match web::serve(options) {

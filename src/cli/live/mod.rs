@@ -217,7 +217,7 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
 
     let stop = stop_when_told()?;
     let mut beside = Beside::open(args, &run_dir, &run_id.to_string());
-    let wishes = Wishes::new(&run_dir, beside.scanner.clone())?;
+    let wishes = Wishes::new(&run_dir)?;
     let pulse = Rc::new(Pulse::default());
     let mut summary = Summary::since(life.run.config.active_from);
     let mut collector = Collector::new(&life.run);

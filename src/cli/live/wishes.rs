@@ -1,17 +1,15 @@
 //! What people want of a live run while it runs: requests in its folder `control/` (from the
 //! command line or the scanner), a file `KILL` in its directory, and the signal SIGUSR1; the last
-//! two kill.
+//! two kill. Notes in the folder go into the journal as they are.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::event::CommandKind;
 use crate::driver::control::{self, Kind, Request};
 use crate::driver::listen::Wanted;
-use crate::web::Serving;
 
 use super::super::exit::Exit;
 use super::super::failure::Failure;
@@ -31,9 +29,8 @@ pub struct Wishes {
     signal: Arc<AtomicBool>,
     /// What was handed on last time, and is journalled by now.
     taken: Vec<Request>,
-    /// The scanner, and how many requests it had refused when somebody looked.
-    scanner: Option<Rc<Serving>>,
-    refused: u64,
+    /// Files of notes that were handed on last time.
+    noted: Vec<PathBuf>,
     looked_us: i64,
     complaint: String,
 }
@@ -43,7 +40,7 @@ impl Wishes {
     ///
     /// # Errors
     /// When the signal cannot be listened to.
-    pub fn new(run_dir: &Path, scanner: Option<Rc<Serving>>) -> Result<Wishes, Failure> {
+    pub fn new(run_dir: &Path) -> Result<Wishes, Failure> {
         let signal = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(signal_hook::consts::SIGUSR1, Arc::clone(&signal)).map_err(
             |error| Failure::new(Exit::Io, "failed to listen for SIGUSR1").because(error),
@@ -53,8 +50,7 @@ impl Wishes {
             kill_file: run_dir.join(KILL_FILE),
             signal,
             taken: Vec::new(),
-            scanner,
-            refused: 0,
+            noted: Vec::new(),
             looked_us: -LOOK_US,
             complaint: String::new(),
         })
@@ -67,6 +63,9 @@ impl Wishes {
             let done = control::done(&self.requests, &request);
             self.complain(done.err().map(|error| error.to_string()));
         }
+        for note in std::mem::take(&mut self.noted) {
+            self.complain(fs::remove_file(&note).err().map(|error| error.to_string()));
+        }
         if self.signal.swap(false, Ordering::Relaxed) {
             return Wanted { commands: vec![CommandKind::Kill], notes: Vec::new() };
         }
@@ -75,7 +74,7 @@ impl Wishes {
             return Wanted::default();
         }
         self.looked_us = now_us;
-        let (mut wanted, notes) = (Vec::new(), self.refusals());
+        let (mut wanted, notes) = (Vec::new(), self.notes());
         if self.kill_file.exists() {
             wanted.push(CommandKind::Kill);
             // The kill is journalled and stays until it is released; the file has said its word.
@@ -95,13 +94,19 @@ impl Wishes {
         Wanted { commands: wanted, notes }
     }
 
-    /// A word for the journal when somebody was turned away.
-    fn refusals(&mut self) -> Vec<String> {
-        let refused = self.scanner.as_ref().map_or(0, |scanner| scanner.refused());
-        let more = refused - self.refused;
-        self.refused = refused;
-        let note = format!("the scanner refused {more} requests; they changed nothing");
-        if more > 0 { vec![note] } else { Vec::new() }
+    /// Words for the journal, such as that somebody was turned away.
+    fn notes(&mut self) -> Vec<String> {
+        match control::notes(&self.requests) {
+            Ok(notes) => {
+                let (files, texts) = notes.into_iter().unzip();
+                self.noted = files;
+                texts
+            }
+            Err(error) => {
+                self.complain(Some(error.to_string()));
+                Vec::new()
+            }
+        }
     }
 
     /// The same words are said once.

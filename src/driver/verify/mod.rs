@@ -4,9 +4,11 @@
 //! - [`divergence`] the first event on which two accounts of a run do not agree
 //! - [`bisect`] the first divergence between two journals
 //! - [`states`] the first divergence between the states of two runs
+//! - [`follow`] a verification that goes on as the journal grows
 
 pub mod bisect;
 pub mod divergence;
+pub mod follow;
 pub mod states;
 
 use std::any::Any;
@@ -22,6 +24,7 @@ use crate::journal::error::{Damage, JournalError};
 use crate::journal::reader::{End, Raw, Reader};
 
 use divergence::Divergence;
+use follow::Parted;
 
 /// What became of a verification.
 #[derive(Debug)]
@@ -133,6 +136,8 @@ struct Verifier<M> {
     step: Step,
     scratch: [Buffer; 2],
     found: Verified,
+    /// Each step that differs; none where nobody asks.
+    parted: Option<Vec<Parted>>,
 }
 
 impl<M: Machine> Verifier<M> {
@@ -158,6 +163,7 @@ impl<M: Machine> Verifier<M> {
                 unstable: None,
                 broken: None,
             },
+            parted: None,
         }
     }
 
@@ -281,6 +287,7 @@ impl<M: Machine> Verifier<M> {
                 self.found.unfinished = left;
             } else {
                 self.found.steps_differing += 1;
+                follow::keep(&mut self.parted, input.id.seq, rest, &derived[*equal..]);
                 if self.found.divergence.is_none() {
                     let seq = input.id.seq;
                     let before = before(seq, &derived[..*equal], || input);

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::RunStarted;
-use crate::domain::time::{MINUTE_US, Timestamp, Window};
+use crate::domain::time::{Date, MINUTE_US, Timestamp, Window};
 
 /// The windows in which the run's instruments trade, ascending, with the width of a strategy bar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,22 @@ impl Hours {
             let first = group.partition_point(|window| window.close <= time);
             group.get(first).is_some_and(|window| window.contains(time))
         })
+    }
+
+    /// Starts of the strategy bars of a day, of any instrument, ascending.
+    pub fn bars_of(&self, day: Date) -> Vec<Timestamp> {
+        let windows = self.groups.iter().flatten().filter(|window| window.open.date() == day);
+        let mut starts = Vec::new();
+        for window in windows {
+            let mut start = window.open.floor_to(self.bar_us);
+            while start < window.close {
+                starts.push(start);
+                start = start.plus_us(self.bar_us);
+            }
+        }
+        starts.sort_unstable();
+        starts.dedup();
+        starts
     }
 
     /// When the next strategy bar of any instrument is over, after that instant.

@@ -19,7 +19,7 @@ use crate::domain::money::Price;
 use crate::domain::time::Timestamp;
 
 use hours::Hours;
-use row::Row;
+use row::{Rest, Row};
 
 /// A difference between a trade and its receipt that is no lag any more.
 const LAG_MAX_MS: i64 = 24 * 3_600 * 1_000;
@@ -31,6 +31,8 @@ const LAST_EVENTS: usize = 12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
+    /// History is told to warm the indicators up; no signal is asked for yet.
+    Warmup,
     /// Signals are taken.
     Running,
     /// Somebody paused the run.
@@ -47,6 +49,7 @@ impl Status {
     /// The word for it.
     pub const fn word(self) -> &'static str {
         match self {
+            Status::Warmup => "WARMUP",
             Status::Running => "RUNNING",
             Status::Paused => "PAUSED",
             Status::Killed => "KILLED",
@@ -66,6 +69,8 @@ pub struct Scanner {
     rows: Vec<Row>,
     /// The last watermark.
     clock: Option<Timestamp>,
+    /// Whether the first active day has begun.
+    is_warm: bool,
     is_paused: bool,
     is_killed: bool,
     is_halted: bool,
@@ -99,7 +104,7 @@ pub struct Feed {
 struct About {
     strategy_id: String,
     bar_minutes: u32,
-    cooldown_bars: u32,
+    rest: Rest,
     active_from: Timestamp,
     hours: Hours,
 }
@@ -153,7 +158,8 @@ impl Scanner {
             () if self.is_ended => Status::Ended,
             () if self.is_halted => Status::Halted,
             () if self.is_paused => Status::Paused,
-            () => Status::Running,
+            () if self.is_warm => Status::Running,
+            () => Status::Warmup,
         }
     }
 
@@ -162,7 +168,7 @@ impl Scanner {
         self.run = Some(About {
             strategy_id: run.config.strategy.id.clone(),
             bar_minutes: run.config.strategy.bar_minutes,
-            cooldown_bars: run.config.execution.cooldown_bars,
+            rest: Rest::of(&run.config),
             active_from: run.config.active_from,
             hours: Hours::of(run),
         });
@@ -177,25 +183,34 @@ impl Scanner {
             }
             Input::Tick(tick) => self.price(record, tick.instrument.0, tick.time, tick.price),
             Input::Watermark(time) => self.watermark(*time),
-            Input::Command(command) => match command.kind {
-                CommandKind::Pause => self.is_paused = true,
-                CommandKind::Resume => self.is_paused = false,
-                CommandKind::Kill => self.is_killed = true,
-                CommandKind::Release => self.is_killed = false,
-                CommandKind::Flatten => {}
-            },
+            Input::Command(command) => {
+                self.warm(command.time);
+                match command.kind {
+                    CommandKind::Resume => self.is_paused = false,
+                    CommandKind::Release => self.is_killed = false,
+                    // What these stop, the core's halt says.
+                    CommandKind::Pause | CommandKind::Flatten | CommandKind::Kill => {}
+                }
+            }
             // An archive's minute is history and no price.
             Input::Backfill(_) | Input::Gap(_) => {}
             Input::Notice(notice) => self.feed.notice(notice),
-            Input::RunEnded(_) => self.is_ended = true,
+            Input::RunEnded(end) => {
+                self.warm(end.time);
+                self.is_ended = true;
+            }
         }
     }
 
+    fn warm(&mut self, time: Timestamp) {
+        self.is_warm |= self.run.as_ref().is_some_and(|run| run.active_from < time);
+    }
+
     fn watermark(&mut self, time: Timestamp) {
+        self.warm(time);
         let day_before = self.clock.map(Timestamp::date);
         self.clock = Some(self.clock.map_or(time, |clock| clock.max(time)));
         if day_before.is_some_and(|day| day < time.date()) {
-            self.is_halted = false;
             self.rows.iter_mut().for_each(Row::new_day);
         }
     }
@@ -214,23 +229,31 @@ impl Scanner {
     }
 
     fn output(&mut self, id: EventId, output: &Output) {
-        let cooldown = self.run.as_ref().map_or(0, |run| run.cooldown_bars);
+        let rest = self.run.as_ref().map_or(Rest::NONE, |run| run.rest);
         match output {
             Output::Rejection(no) => self.reject(no),
             Output::Halt(halt) => {
                 self.halts += 1;
+                self.warm(halt.time);
                 match halt.reason {
                     RejectReason::Killed => self.is_killed = true,
                     RejectReason::Paused => self.is_paused = true,
-                    _ => self.is_halted = true,
+                    RejectReason::DailyLoss => self.is_halted = true,
+                    _ => {}
                 }
             }
-            Output::SessionEnded(_) => self.rows.iter_mut().for_each(Row::end_day),
+            Output::SessionEnded(_) => {
+                self.is_halted = false;
+                self.rows.iter_mut().for_each(Row::end_day);
+            }
             _ => {
+                if let Output::Fill(fill) = output {
+                    self.warm(fill.time);
+                }
                 let instrument = Event::Output(output.clone()).instrument();
                 let row = instrument.and_then(|it| self.rows.get_mut(it.index()));
                 if let Some(row) = row {
-                    row.output(id, output, cooldown);
+                    row.output(id, output, rest);
                 }
             }
         }

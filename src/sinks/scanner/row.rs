@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::config::{ExecutionProfile, Profile, RunConfig};
 use crate::domain::event::{EventId, Output};
 use crate::domain::fact::{Bar15m, OrderReason, RejectReason, Signal};
 use crate::domain::instrument::Instrument;
@@ -34,6 +35,29 @@ impl SignalState {
     }
 }
 
+/// How long a strategy rests after an exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rest {
+    /// Strategy bars that have to close before the next entry.
+    pub bars: u32,
+    /// Whether the bar that ends a position is counted among these, as Python does.
+    pub exit_bar_counts: bool,
+}
+
+impl Rest {
+    /// No rest.
+    pub const NONE: Rest = Rest { bars: 0, exit_bar_counts: false };
+
+    /// What a run's configuration says.
+    pub fn of(config: &RunConfig) -> Rest {
+        let is_compat = config.execution.profile == ExecutionProfile::Compat;
+        // There the strategy itself stays silent, and no signal has to be refused.
+        let is_mute = is_compat && config.strategy.profile == Profile::Causal;
+        let bars = if is_mute { 0 } else { config.execution.cooldown_bars };
+        Rest { bars, exit_bar_counts: is_compat }
+    }
+}
+
 /// What is folded of one instrument.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
@@ -45,6 +69,8 @@ pub struct Row {
     pub price: Option<(Timestamp, Price)>,
     /// The newest bar's signal, with its event.
     pub trigger: Option<(EventId, Side)>,
+    /// Which way the newest bar's signal goes, whatever became of it since.
+    pub newest: Option<Side>,
     /// Which way the open position was entered.
     pub entered: Option<Side>,
     /// Stop and target of the open position or of the signal that may open one.
@@ -67,6 +93,8 @@ pub struct Row {
     pub signals_today: u64,
     /// Bars that have closed since the last exit; none before the first, or once it is far enough.
     pub since_exit: Option<u32>,
+    /// Whether the last fill was an exit.
+    pub is_exit: bool,
     /// Why the last signal was declined, if the newest one was.
     pub declined: Option<RejectReason>,
 }
@@ -106,6 +134,7 @@ impl Row {
             bar: None,
             price: None,
             trigger: None,
+            newest: None,
             entered: None,
             levels: None,
             is_ordered: false,
@@ -117,6 +146,7 @@ impl Row {
             at_day_end: None,
             signals_today: 0,
             since_exit: None,
+            is_exit: false,
             declined: None,
         }
     }
@@ -176,11 +206,22 @@ impl Row {
         }
     }
 
-    /// What the core derived for this instrument. After an exit, `cooldown` bars have to close.
-    pub fn output(&mut self, id: EventId, output: &Output, cooldown: u32) {
+    /// What the table `runner_state` says of the strategy here: bias and state. There a signal is
+    /// told until the next bar, whatever became of it, and a position has no bias.
+    pub const fn runner_state(&self) -> (Option<Side>, SignalState) {
+        match () {
+            () if self.newest.is_some() => (self.newest, SignalState::Triggered),
+            () if self.quantity.0 != 0 => (None, SignalState::InPosition),
+            () if self.since_exit.is_some() => (None, SignalState::Cooldown),
+            () => (None, SignalState::Pending),
+        }
+    }
+
+    /// What the core derived for this instrument.
+    pub fn output(&mut self, id: EventId, output: &Output, rest: Rest) {
         match output {
             Output::Bar1m(bar) => self.see_price(bar.close_time(), bar.close),
-            Output::Bar15m(bar) => self.bar(bar, cooldown),
+            Output::Bar15m(bar) => self.bar(bar, rest),
             // A bar that an archive completed is the same bar: nothing begins or ends with it.
             Output::BarRevised(bar)
                 if self.bar.is_some_and(|last| last.open_time == bar.open_time) =>
@@ -191,6 +232,7 @@ impl Row {
             Output::Order(order) if order.reason == OrderReason::Entry => self.is_ordered = true,
             Output::Fill(fill) => {
                 self.fees = self.fees.plus(fill.fee);
+                self.is_exit = fill.reason != OrderReason::Entry;
                 if fill.reason == OrderReason::Entry {
                     self.is_ordered = false;
                     self.entered = Some(fill.origin.side);
@@ -205,23 +247,26 @@ impl Row {
                 if position.quantity == Qty::ZERO {
                     self.entered = None;
                     self.levels = None;
-                    self.since_exit = (cooldown > 0).then_some(0);
+                    let closed = u32::from(rest.exit_bar_counts && self.is_exit);
+                    self.since_exit = (closed < rest.bars).then_some(closed);
                 }
             }
             _ => {}
         }
     }
 
-    fn bar(&mut self, bar: &Bar15m, cooldown: u32) {
+    fn bar(&mut self, bar: &Bar15m, rest: Rest) {
         self.bar = Some(LastBar::of(bar));
         self.trigger = None;
+        self.newest = None;
         self.declined = None;
         let closed = self.since_exit.map(|bars| bars + 1);
-        self.since_exit = closed.filter(|bars| *bars < cooldown);
+        self.since_exit = closed.filter(|bars| *bars < rest.bars);
     }
 
     fn signal(&mut self, id: EventId, signal: &Signal) {
         self.trigger = Some((id, signal.side));
+        self.newest = Some(signal.side);
         self.signals_today += 1;
         if self.quantity == Qty::ZERO {
             self.levels = Some((signal.stop, signal.target));

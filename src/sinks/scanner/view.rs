@@ -107,6 +107,31 @@ pub struct RowView {
     pub declined: Option<&'static str>,
     /// Whether new positions are entered.
     pub status: &'static str,
+    /// The same as the table `runner_state` has it.
+    #[serde(skip)]
+    pub runner: RunnerView,
+}
+
+/// What the table `runner_state` says where the page says more: there a position has no bias.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RunnerView {
+    /// `BUY` or `SELL` of the newest bar's signal, `NEUTRAL` without one.
+    pub bias: &'static str,
+    /// `TRIGGERED` for one bar, `IN_POSITION`, `COOLDOWN` or `PENDING`.
+    pub signal_state: &'static str,
+    /// 0.5 with a signal, 0 without one.
+    pub confidence: f64,
+}
+
+impl RunnerView {
+    fn of(row: &Row) -> RunnerView {
+        let (bias, state) = row.runner_state();
+        RunnerView {
+            bias: bias.map_or("NEUTRAL", Side::word),
+            signal_state: state.word(),
+            confidence: if bias.is_some() { CONFIDENCE } else { 0.0 },
+        }
+    }
 }
 
 impl Scanner {
@@ -170,6 +195,7 @@ impl Scanner {
             signals_today: row.signals_today,
             declined: row.declined.map(|reason| reason.word()),
             status: self.status().word(),
+            runner: RunnerView::of(row),
         }
     }
 }

@@ -117,7 +117,7 @@ let position = -1;
 function head(state) {
   position = state.position;
   $('clock').textContent = state.clock ?? '–';
-  $('next').textContent = (state.next_bar ? state.next_bar.slice(11, 16) : '–') + until(state.next_bar_seconds);
+  next = { bar: state.next_bar, seconds: state.next_bar_seconds, since: performance.now() };
   const feed = $('feed');
   feed.textContent = state.feed.state + (state.feed.lag_ms === null ? '' : ` · ${state.feed.lag_ms} ms`);
   feed.dataset.feed = state.feed.state;
@@ -128,8 +128,31 @@ function head(state) {
   isOpen = state.is_open;
   journal = state.journal;
   feedState = state.feed.state;
+  parity(state.parity);
+  count();
   warn();
 }
+
+function parity(word) {
+  const shown = $('parity-word');
+  if (!word || shown.dataset.parity === word) return;
+  shown.dataset.parity = word;
+  shown.textContent = word;
+  if (word === 'differs' || word === 'broken') say(`Parity: ${word}`);
+}
+
+// Between two words from the run the time to the next bar goes on by this machine's clock. A replay
+// stands between two words, and so does a market that is shut.
+let next = { bar: null, seconds: null, since: 0 };
+
+function count() {
+  const runs = !isReplay && isOpen && journal === 'following' && next.seconds !== null;
+  const passed = runs ? Math.floor((performance.now() - next.since) / 1000) : 0;
+  const left = next.seconds === null ? null : Math.max(0, next.seconds - passed);
+  const word = runs && left === 0 && passed > 0 ? ' due' : until(left);
+  $('next').textContent = (next.bar ? next.bar.slice(11, 16) : '–') + word;
+}
+setInterval(count, 1000);
 
 const address = (id) => id.split('.').map(Number);
 const newer = (a, b) => {
@@ -200,6 +223,7 @@ function listen() {
     const beat = JSON.parse(message.data);
     idle = beat.idle_seconds;
     journal = beat.journal;
+    parity(beat.parity);
     alive();
   });
   source.addEventListener('error', fallBack);
@@ -209,10 +233,10 @@ async function poll() {
   try {
     const answer = await fetch(STATE, { cache: 'no-cache', signal: AbortSignal.timeout(POLL_MS) });
     if (!answer.ok) throw new Error(answer.status);
-    const { state, journal: word } = await answer.json();
+    const { state, journal: word, parity: said } = await answer.json();
     pollFails = false;
     show(state.rows);
-    head({ ...state, journal: word });
+    head({ ...state, journal: word, parity: said });
   } catch {
     pollFails = true;
   }

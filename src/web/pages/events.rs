@@ -1,4 +1,4 @@
-//! `/events`: the journal, filtered by kind and instrument, a page at a time.
+//! `/events`: the journal, filtered by kind, instrument and time, a page at a time.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -47,7 +47,18 @@ fn form(app: &App, params: &Params) -> String {
         "<form class=\"filter\" method=\"get\" action=\"/events\">\n\
          <label for=\"kind\">Kind</label><select id=\"kind\" name=\"kind\">{kinds}</select>\n\
          <label for=\"key\">Symbol</label><select id=\"key\" name=\"key\">{keys}</select>\n\
-         <button>Show</button></form>\n"
+         {}{}<button>Show</button></form>\n",
+        time(params, "from", "From"),
+        time(params, "to", "Before"),
+    )
+}
+
+/// A field for a time in India.
+fn time(params: &Params, name: &str, label: &str) -> String {
+    format!(
+        "<label for=\"{name}\">{label}</label><input id=\"{name}\" name=\"{name}\" \
+         type=\"datetime-local\" value=\"{}\">\n",
+        Safe(params.text(name).unwrap_or_default())
     )
 }
 
@@ -82,7 +93,7 @@ fn table(found: &Found) -> String {
 fn pager(params: &Params, found: &Found) -> String {
     let with = |name: &str, value: &str| {
         let mut query = format!("{name}={}", encoded(value));
-        for kept in ["kind", "key", "limit"] {
+        for kept in ["kind", "key", "from", "to", "limit"] {
             if let Some(value) = params.text(kept).filter(|value| !value.is_empty()) {
                 query += &format!("&amp;{kept}={}", encoded(value));
             }

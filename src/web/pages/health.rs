@@ -1,4 +1,4 @@
-//! `/health` and `/parity`: how the run is, and whether the core still says what was recorded.
+//! `/health`: how the run, its journal and its feed are.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -6,9 +6,8 @@ use serde_json::Value;
 
 use crate::web::api::health_of;
 use crate::web::app::App;
-use crate::web::parity::{Compared, current};
 
-use super::html::{Page, Safe, framed, grouped, refused};
+use super::html::{Page, Safe, framed, grouped};
 
 /// `/health`.
 pub async fn health(State(app): State<App>) -> Response {
@@ -53,45 +52,4 @@ fn write(rows: &mut String, name: &str, value: &Value) {
                 &format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", Safe(name), Safe(text));
         }
     }
-}
-
-/// `/parity`.
-pub async fn parity(State(app): State<App>) -> Response {
-    match current(&app).await {
-        Ok(compared) => {
-            let body = verdict(&compared);
-            let (title, place) = ("Parity", "/parity");
-            framed(&app, &Page { title, place, script: None, vendor: &[], body })
-        }
-        Err(no) => refused(&app, &no),
-    }
-}
-
-fn verdict(compared: &Compared) -> String {
-    let (tone, words) = match compared.verdict {
-        "same" => ("good", "The core derives just what was recorded"),
-        "differs" => ("bad", "The core derives something else than was recorded"),
-        _ => ("bad", "It cannot be told"),
-    };
-    let line = |label: &str, text: &Option<String>| {
-        text.as_ref().map_or_else(String::new, |text| {
-            format!("<dt>{label}</dt><dd class=\"line\">{}</dd>\n", Safe(text))
-        })
-    };
-    format!(
-        "<h1>Parity</h1>\n\
-         <p class=\"verdict {tone}\" id=\"verdict\" data-verdict=\"{}\">{words}</p>\n\
-         <p>The core ran again over {} inputs, up to event {}, and {} outputs were compared byte by \
-         byte. {} inputs have outputs that differ.</p>\n<dl>{}{}{}{}</dl>\n\
-         <p><a href=\"/parity\">Compare again</a></p>\n",
-        compared.verdict,
-        grouped(compared.inputs),
-        grouped(compared.position),
-        grouped(compared.outputs),
-        grouped(compared.steps_differing),
-        line("First difference", &compared.first),
-        line("Recorded", &compared.recorded),
-        line("Derived", &compared.derived),
-        line("Why", &compared.error),
-    )
 }

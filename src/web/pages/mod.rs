@@ -6,11 +6,13 @@
 //! - [`events`] the journal
 //! - [`runs`] runs and what became of them
 //! - [`replay`] the table as it was
-//! - [`health`] health and parity
+//! - [`parity`] the run beside a replay of its journal
+//! - [`health`] how the run is
 
 mod events;
 mod health;
 mod html;
+mod parity;
 mod replay;
 mod runs;
 mod scanner;
@@ -33,5 +35,5 @@ pub fn router() -> Router<App> {
         .route("/runs/{id}", get(runs::one))
         .route("/replay/{id}", get(replay::page))
         .route("/health", get(health::health))
-        .route("/parity", get(health::parity))
+        .route("/parity", get(parity::page))
 }

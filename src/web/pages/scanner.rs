@@ -69,7 +69,9 @@ fn bar(model: &Model, takes: bool) -> String {
          <div><span class=\"label\">Feed</span><output id=\"feed\" data-feed=\"{}\">{}{lag}</output></div>\n\
          <div><span class=\"label\">Event</span><output id=\"position\">{}</output></div>\n\
          <div><span class=\"label\">Status</span>\
-         <output id=\"status\" data-status=\"{status}\">{status}</output></div>\n",
+         <output id=\"status\" data-status=\"{status}\">{status}</output></div>\n\
+         <div><span class=\"label\">Parity</span><a href=\"/parity\">\
+         <output id=\"parity-word\" data-parity=\"{parity}\">{parity}</output></a></div>\n",
         Safe(clock.as_deref().unwrap_or("–")),
         Safe(next),
         countdown(model.view.next_bar_seconds),
@@ -77,6 +79,7 @@ fn bar(model: &Model, takes: bool) -> String {
         feed.state,
         grouped(*position),
         status = model.view.status,
+        parity = model.parity_word().word(),
     );
     if takes {
         text += &controls();

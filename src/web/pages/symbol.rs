@@ -5,6 +5,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use crate::domain::time::Timestamp;
+use crate::driver::explain::near_miss;
 use crate::sinks::scanner::view::{RowView, india};
 use crate::web::api::{Params, Refused, why};
 use crate::web::app::App;
@@ -16,6 +17,9 @@ use super::html::{Page, Safe, encoded, framed, refused, rupees, tone};
 const BARS: usize = 30;
 /// Signals and trades that are listed.
 const LISTED: usize = 20;
+/// Near misses that are listed, of so many bars.
+const MISSES: usize = 10;
+const MISSES_LOOKED_AT: usize = 250;
 
 /// The page.
 pub async fn page(State(app): State<App>, Path(key): Path<String>, params: Params) -> Response {
@@ -35,12 +39,10 @@ async fn body(app: &App, key: String, params: &Params) -> Result<(String, String
         let model = app.model();
         let row = model.view.rows.iter().find(|row| row.key == key);
         let row = row.cloned().ok_or_else(|| Refused::no_key(&key))?;
-        let lists =
-            format!("{}{}{}", signals(&model, &key), trades(&model, &key), bars(&model, &key));
+        let lists = [near_misses, signals, trades, bars].map(|list| list(&model, &key)).concat();
         (row, lists)
     };
-    let (shared, of) = (app.clone(), key);
-    let explained = app.heavily(move || why(&shared.model(), &of, bar)).await?;
+    let explained = why(app, &key, bar).await?;
     let reason = explained.as_ref().map_or_else(no_bar, panel);
     let title = row.symbol.clone();
     Ok((title, format!("{}{}{reason}{lists}", head(&row), chart(&row))))
@@ -200,6 +202,36 @@ fn section(id: &str, title: &str, columns: &[&str], rows: &str) -> String {
         ),
     };
     format!("<section aria-labelledby=\"{id}\"><h2 id=\"{id}\">{title}</h2>\n{body}</section>\n")
+}
+
+/// The latest bars that made no signal for the lack of a single comparison, and which.
+fn near_misses(model: &Model, key: &str) -> String {
+    let of = model.facts.instrument(key);
+    let bars = of.and_then(|of| model.facts.bars.get(of.index())).map_or(&[][..], Vec::as_slice);
+    let missed = |place: usize| {
+        let fact = &bars[place];
+        let before = place.checked_sub(1).map(|place| bars[place].bar.close);
+        let is_silent = model.facts.signal_of(fact).is_none();
+        let told = (&fact.bar, fact.row.as_ref().filter(|_| is_silent)?);
+        let (condition, lacks) = near_miss(model.facts.run.as_ref()?, place, before, told)?;
+        Some(format!(
+            "<tr><td><a href=\"{}\">{}</a></td><td>{} {}</td><td>{}</td>\
+             <td class=\"num\">{:.4}</td><td class=\"num\">{:.4}</td>\
+             <td class=\"num down\">{:+.4}</td></tr>\n",
+            link(key, fact.bar.open_time),
+            india(fact.bar.open_time).get(..16).unwrap_or_default(),
+            condition.side,
+            condition.kind,
+            Safe(lacks.what),
+            lacks.left,
+            lacks.right,
+            lacks.margin,
+        ))
+    };
+    let looked_at = (0..bars.len()).rev().take(MISSES_LOOKED_AT);
+    let rows: String = looked_at.filter_map(missed).take(MISSES).collect();
+    let columns = ["Bar", "Would have been", "Why not", "Left", "Right", "Lacked"];
+    section("misses-head", "Near misses", &columns, &rows)
 }
 
 fn signals(model: &Model, key: &str) -> String {
