@@ -23,9 +23,12 @@ const KEPT_MAX: usize = 64;
 /// How often a journal is read before it is called damaged: a writer may be at the very place.
 const TRIES: usize = 3;
 
+/// A run's place on the shelf, held by whoever looks something up in it.
+type Place = Arc<Mutex<Option<Volume>>>;
+
 /// The runs that are open, the one that was used last in front.
 #[derive(Default)]
-pub struct Shelf(Mutex<Vec<(PathBuf, Arc<Mutex<Option<Volume>>>)>>);
+pub struct Shelf(Mutex<Vec<(PathBuf, Place)>>);
 
 impl Shelf {
     /// Looks something up in the run in that folder, as far as its journal goes by now.
@@ -55,7 +58,7 @@ impl Shelf {
         (0..TRIES - 1).map(|_| once()).find(Result::is_ok).unwrap_or_else(&mut once)
     }
 
-    fn place(&self, dir: &Path) -> Arc<Mutex<Option<Volume>>> {
+    fn place(&self, dir: &Path) -> Place {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = open.iter().position(|(path, _)| path == dir).map(|place| open.remove(place));
         let (path, volume) = found.unwrap_or_else(|| (dir.to_path_buf(), Arc::default()));

@@ -127,6 +127,8 @@ story('a symbol has candles with its signals and says why', async () => {
   await page.waitForURL('**bar=**');
   assert.match(await text(page, '#why-head'), /(BUY|SELL) (TREND|REVERSION)/);
   assert.match(await text(page, '#why'), /Nearest flip/);
+  await until(page, () => document.querySelector('#chart').dataset.levels?.includes(' '));
+  assert.ok(await page.locator('#misses-head + div tbody tr').count() > 3);
   assert.deepEqual(page.problems, []);
   await context.close();
 });
@@ -155,7 +157,7 @@ story('a stale row turns grey and says so', async () => {
   assert.match(await text(page, 'tr.stale .c-age'), /50:00 stale/);
   const colours = await page.evaluate(() => {
     const of = (selector) => getComputedStyle(document.querySelector(selector)).color;
-    return [of('tr.stale .c-ltp'), of('tr:not(.stale) .c-ltp'), of('.label')];
+    return [of('tr.stale .c-ltp'), of('tbody tr:not(.stale) .c-ltp'), of('.label')];
   });
   assert.notEqual(colours[0], colours[1]);
   assert.equal(colours[0], colours[2], 'the grey of what matters less');

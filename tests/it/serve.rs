@@ -494,3 +494,22 @@ fn parity_is_red_where_the_journal_says_what_the_core_does_not() {
     assert!(page.contains("data-verdict=\"differs\""), "{page}");
     assert!(fs::exists(run_dir.join("log")).unwrap());
 }
+
+#[test]
+fn a_server_that_was_started_again_shows_the_same() {
+    let mut stage = Stage::new();
+    stage.tell(QUIET);
+    let last = stage.tell("w 09:30\n 09:30 A 101.20 101.40 101.10 101.30\n w 09:31");
+    stage.state_at(last);
+    let paths = ["/api/scanner-state", "/api/v1/signals", "/api/v1/trades", "/api/v1/bars?key=A"];
+    let before = paths.map(|path| stage.get(path).body);
+    let state = stage.get("/api/v1/state").json()["state"].clone();
+    let run_dir = stage.dir.path().join("live-small");
+    let again = serve(options(&run_dir, true)).unwrap();
+    let mut stream = Listener::open(&again, None);
+    while stream.next().0 != Some(last) {}
+    assert_eq!(paths.map(|path| ask(&again, "GET", path, &[], "").body), before);
+    assert_eq!(ask(&again, "GET", "/api/v1/state", &[], "").json()["state"], state);
+    let old = stage.serving.token.clone();
+    assert_ne!(old, again.token, "the token is made anew");
+}

@@ -166,7 +166,7 @@ function latest(events) {
   for (const event of events) {
     if (shown.has(event.id)) continue;
     const li = el('li');
-    li.append(el('span', 'num', event.id), ' ', el('span', 'line', event.text));
+    li.append(el('span', 'num', event.id), el('span', 'line', event.text.split(' atr=')[0]));
     shown.set(event.id, li);
   }
   if (shown.size === list.children.length) return;

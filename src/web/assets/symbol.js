@@ -12,15 +12,23 @@ const look = () => ({
 });
 
 const chart = lib.createChart(place, { ...look(), autoSize: true });
-const candles = chart.addSeries(lib.CandlestickSeries, {
+const candleLook = () => ({
   upColor: css('--up'), downColor: css('--down'), wickUpColor: css('--up'), wickDownColor: css('--down'), borderVisible: false,
 });
-const line = (color, pane = 0) => chart.addSeries(lib.LineSeries, {
-  color, lineWidth: 1, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false,
-}, pane);
-const lines = { vwap: line(css('--link')), ema20: line(css('--warn')), ema50: line(css('--dim')), adx: line(css('--text'), 1) };
+const candles = chart.addSeries(lib.CandlestickSeries, candleLook());
+const COLOURS = { vwap: '--link', ema20: '--warn', ema50: '--dim', adx: '--text' };
+const lines = Object.fromEntries(Object.entries(COLOURS).map(([name, colour]) => [name, chart.addSeries(lib.LineSeries, {
+  color: css(colour), lineWidth: 1, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false,
+}, name === 'adx' ? 1 : 0)]));
 chart.panes()[1]?.setHeight(90);
-addEventListener('lockstep-theme', () => chart.applyOptions(look()));
+let marks = () => [];
+let pins = null;
+addEventListener('lockstep-theme', () => {
+  chart.applyOptions(look());
+  candles.applyOptions(candleLook());
+  for (const [name, colour] of Object.entries(COLOURS)) lines[name].applyOptions({ color: css(colour) });
+  pins?.setMarkers(marks());
+});
 
 const get = async (path) => {
   const answer = await fetch(path);
@@ -33,12 +41,20 @@ const signalMark = (signal) => ({
   position: signal.side === 'BUY' ? 'belowBar' : 'aboveBar',
   shape: signal.side === 'BUY' ? 'arrowUp' : 'arrowDown',
   color: signal.declined ? css('--dim') : css(signal.side === 'BUY' ? '--up' : '--down'),
-  text: signal.declined ? `${signal.kind} (declined)` : signal.kind,
+  text: signal.declined ? `${signal.kind} ✗` : signal.kind,
 });
 
-// An exit falls inside a bar; it is marked on the bar that holds it.
+// Entries and exits fall inside a bar; they are marked on the bar that holds them.
+const barOf = (times, time) => times.findLast((one) => one <= time) ?? time;
+const entryMark = (times) => (trade) => ({
+  time: barOf(times, trade.entry_chart_time),
+  position: trade.side === 'BUY' ? 'belowBar' : 'aboveBar',
+  shape: 'square',
+  color: css('--link'),
+  text: '',
+});
 const exitMark = (times) => (trade) => ({
-  time: times.findLast((time) => time <= trade.exit_chart_time) ?? trade.exit_chart_time,
+  time: barOf(times, trade.exit_chart_time),
   position: trade.side === 'BUY' ? 'aboveBar' : 'belowBar',
   shape: 'circle',
   color: css(trade.net > 0 ? '--up' : '--down'),
@@ -47,6 +63,18 @@ const exitMark = (times) => (trade) => ({
 
 function level(price, title, color) {
   candles.createPriceLine({ price: Number(price), title, color, lineWidth: 1, lineStyle: 2, axisLabelVisible: true });
+}
+
+// The levels of the signal that was chosen; else those in force.
+function levels(signals) {
+  const chosen = signals.find((signal) => signal.chart_time === Number(place.dataset.bar));
+  const { stop, target } = chosen ?? place.dataset;
+  if (stop) level(stop, 'stop', css('--down'));
+  if (target) level(target, 'target', css('--up'));
+  // Where a position is open, its entry is that of the last signal that was filled.
+  const entry = chosen ?? signals.find((signal) => signal.fill_price !== null);
+  if (stop && entry && entry.fill_price !== null) level(entry.fill_price, 'entry', css('--link'));
+  place.dataset.levels = [stop, target].filter(Boolean).join(' ');
 }
 
 async function draw() {
@@ -63,18 +91,15 @@ async function draw() {
   }
   const times = bars.map((bar) => bar.chart_time);
   const first = times[0] ?? 0;
-  const marks = [...signals.map(signalMark), ...trades.map(exitMark(times))].filter((mark) => mark.time >= first);
-  marks.sort((a, b) => a.time - b.time);
-  lib.createSeriesMarkers(candles, marks);
-  const { stop, target } = place.dataset;
-  if (stop) level(stop, 'stop', css('--down'));
-  if (target) level(target, 'target', css('--up'));
-  // Where a position is open, its entry is the last signal that was filled.
-  const entry = signals.find((signal) => signal.fill_price !== null);
-  if (stop && entry) level(entry.fill_price, 'entry', css('--link'));
-  chart.timeScale().setVisibleLogicalRange({ from: bars.length - 80, to: bars.length + 4 });
+  marks = () => [...signals.map(signalMark), ...trades.map(entryMark(times)), ...trades.map(exitMark(times))]
+    .filter((mark) => mark.time >= first).sort((a, b) => a.time - b.time);
+  pins = lib.createSeriesMarkers(candles, marks());
+  levels(signals);
+  const chosen = times.indexOf(Number(place.dataset.bar));
+  const to = chosen < 0 ? bars.length + 4 : Math.min(bars.length + 4, chosen + 40);
+  chart.timeScale().setVisibleLogicalRange({ from: to - 84, to });
   place.dataset.bars = bars.length;
-  place.dataset.marks = marks.length;
+  place.dataset.marks = marks().length;
 }
 
 draw().catch((error) => { place.dataset.error = error.message; });

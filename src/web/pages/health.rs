@@ -9,11 +9,29 @@ use crate::web::app::App;
 
 use super::html::{Page, Safe, framed, grouped};
 
+/// What people look for first.
+const FIRST: [&str; 9] = [
+    "mode",
+    "status",
+    "journal",
+    "error",
+    "parity",
+    "feed",
+    "market_clock",
+    "idle_seconds",
+    "position",
+];
+
 /// `/health`.
 pub async fn health(State(app): State<App>) -> Response {
     let health = health_of(&app);
     let mut rows = String::new();
-    write(&mut rows, "", &health);
+    let is_first = |name: &&String| FIRST.contains(&name.as_str());
+    let names = health.as_object().into_iter().flat_map(|fields| fields.keys());
+    let rest = names.filter(|name| !is_first(name)).map(String::as_str);
+    for name in FIRST.into_iter().chain(rest) {
+        write(&mut rows, &name.replace('_', " "), &health[name]);
+    }
     let body = format!(
         "<h1>Health</h1>\n<div class=\"wide\" role=\"region\" aria-label=\"Health\" tabindex=\"0\">\
          <table class=\"narrow\"><thead><tr><th scope=\"col\">What</th>\

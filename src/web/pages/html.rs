@@ -111,7 +111,7 @@ fn document(app: &App, page: &Page<'_>) -> String {
          <a class=\"skip\" href=\"#main\">Skip to content</a>\n\
          <div class=\"band {tone}\" role=\"note\">{band}</div>\n\
          <header class=\"top\"><nav aria-label=\"Pages\">{places}</nav>\n\
-         <button type=\"button\" id=\"theme\" class=\"quiet\" hidden>Dark or light</button>\n\
+         <button type=\"button\" id=\"theme\" class=\"quiet\" title=\"Dark or light\" hidden>Theme</button>\n\
          </header>\n<main id=\"main\">\n{body}</main>\n\
          <footer class=\"foot\">Read from the journal on this machine. \
          Charts: TradingView Lightweight Charts™ (Apache 2.0), uPlot (MIT).</footer>\n\

@@ -94,8 +94,8 @@ fn bars(compared: &Compared) -> String {
     };
     format!(
         "<section aria-labelledby=\"bars-head\"><h2 id=\"bars-head\">Bars of {}</h2>\n\
-         <p class=\"hint\">✓ same · ✗ differs · · not yet. A bar stands for all that happened since \
-         the one before; ▲ ▼ are its signals.</p>\n\
+         <p class=\"hint\">✓ is the same, ✗ differs, a dot is not computed yet. A bar stands for \
+         all that happened since the one before; ▲ and ▼ are its signals.</p>\n\
          <div class=\"wide\" role=\"region\" aria-label=\"Bars of the day\" tabindex=\"0\">\
          <table class=\"slots\"><thead><tr><th scope=\"col\">Symbol</th>{head}</tr></thead>\n\
          <tbody>{rows}</tbody></table></div>\n{more}</section>\n",

@@ -201,10 +201,12 @@ fn below(model: &Model) -> String {
         .take(12)
         .map(|record| {
             let told = model.told(record);
+            // What indicators said of it is on the symbol's page.
+            let brief = told.text.split(" atr=").next().unwrap_or_default();
             format!(
                 "<li><span class=\"num\">{}</span> <span class=\"line\">{}</span></li>\n",
                 Safe(&told.id),
-                Safe(&told.text)
+                Safe(brief)
             )
         })
         .collect();

@@ -9,6 +9,7 @@ use crate::driver::explain::near_miss;
 use crate::sinks::scanner::view::{RowView, india};
 use crate::web::api::{Params, Refused, why};
 use crate::web::app::App;
+use crate::web::facts::chart_time;
 use crate::web::model::Model;
 
 use super::html::{Page, Safe, encoded, framed, refused, rupees, tone};
@@ -45,7 +46,7 @@ async fn body(app: &App, key: String, params: &Params) -> Result<(String, String
     let explained = why(app, &key, bar).await?;
     let reason = explained.as_ref().map_or_else(no_bar, panel);
     let title = row.symbol.clone();
-    Ok((title, format!("{}{}{reason}{lists}", head(&row), chart(&row))))
+    Ok((title, format!("{}{}{reason}{lists}", head(&row), chart(&row, bar))))
 }
 
 fn head(row: &RowView) -> String {
@@ -81,21 +82,26 @@ fn head(row: &RowView) -> String {
     )
 }
 
-fn chart(row: &RowView) -> String {
+/// The chart. Where a bar was chosen, it stands in the middle, with the levels of its signal.
+fn chart(row: &RowView, bar: Option<Timestamp>) -> String {
     let level = |name: &str, price: Option<f64>| {
         price.map_or_else(String::new, |price| format!(" data-{name}=\"{price}\""))
     };
     format!(
         "<section aria-labelledby=\"chart-head\"><h2 id=\"chart-head\">15-minute bars</h2>\n\
-         <div id=\"chart\" class=\"chart\" data-key=\"{}\"{}{} role=\"img\" \
+         <div id=\"chart\" class=\"chart\" data-key=\"{}\"{}{}{} role=\"img\" \
          aria-label=\"Candles with signals; the same bars are in the table below\"></div>\n\
-         <p class=\"hint\">Arrows are signals, circles the exits. Lines: VWAP, EMA 20, EMA 50; \
-         below: ADX. Times are India's.</p>\n\
+         <p class=\"hint\"><span class=\"lines\"><span class=\"vwap\">VWAP</span> \
+         <span class=\"ema20\">EMA 20</span> <span class=\"ema50\">EMA 50</span> \
+         <span class=\"adx\">ADX, below</span></span> · Arrows are signals, squares entries, circles exits; \
+         a signal chosen below shows its stop and target. \
+         Times are India's.</p>\n\
          <noscript><p class=\"hint\">The chart needs JavaScript; the bars are below.</p></noscript>\n\
          </section>\n",
         Safe(&row.key),
         level("stop", row.stop),
         level("target", row.target),
+        bar.map_or_else(String::new, |bar| format!(" data-bar=\"{}\"", chart_time(bar))),
     )
 }
 
