@@ -12,6 +12,7 @@ mod fixture;
 mod fuzz;
 mod golden;
 mod kill;
+mod latency;
 mod process;
 mod replay;
 mod sabotage;
@@ -85,6 +86,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Measure how soon a signal is kept and told, at the market's own speed.
+    #[command(disable_help_flag = true)]
+    Latency {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Tell the scanner's stories in a real Chromium, if there is one.
     Browser,
     /// Run the journal on a simulated disk that crashes, fails and decays.
@@ -138,6 +145,7 @@ fn main() -> ExitCode {
         Command::Browser => browser::run(),
         Command::Crash { args } => crash::run(&args),
         Command::Feed { args } => feed::run(&args),
+        Command::Latency { args } => latency::run(&args),
         Command::Sabotage { only, ci, list } => sabotage::run(only.as_deref(), ci, list),
         Command::Tidy => tidy::run(),
         Command::Ci => ci::run(),
