@@ -15,7 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let [run, out] = &paths[..] else { return Err("plant RUN OUT".into()) };
     let mut records = Reader::open(run)?.collect::<Result<Vec<Record>, _>>()?;
-    let Some(Event::Input(Input::RunStarted(started))) = records.first().map(|it| &it.event) else {
+    let Some(Event::Input(Input::RunStarted(started))) = records.first().map(|it| it.event.clone())
+    else {
         return Err("the run has no beginning".into());
     };
     let is_signal = |record: &Record| matches!(record.event, Event::Output(Output::Signal(_)));
@@ -25,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         signal.quantity.0 += 1;
     }
     let now = || Stamp { wall_ns: 1, mono_ns: 1, boot_id: [0; 16] };
-    let identity = Identity { created_ns: 1, ..Identity::of_replay(started)? };
+    let identity = Identity { created_ns: 1, ..Identity::of_replay(&started)? };
     let mut writer = Writer::begin(&Setup::durable(out, identity, now))?;
     let before = records.iter().take_while(|record| record.id.seq < seq);
     before.clone().try_for_each(|record| write(&mut writer, record))?;

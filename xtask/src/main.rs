@@ -13,6 +13,7 @@ mod fixture;
 mod fuzz;
 mod golden;
 mod kill;
+mod latency;
 mod load;
 mod process;
 mod replay;
@@ -84,6 +85,12 @@ enum Command {
     /// Run the benchmark with these arguments.
     #[command(disable_help_flag = true)]
     Bench {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Measure how soon a signal is kept and told, at the market's own speed.
+    #[command(disable_help_flag = true)]
+    Latency {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
@@ -159,6 +166,7 @@ fn main() -> ExitCode {
         Command::Load { debug, args } => load::run(debug, &args),
         Command::Crash { args } => crash::run(&args),
         Command::Feed { args } => feed::run(&args),
+        Command::Latency { args } => latency::run(&args),
         Command::Sabotage { only, ci, list } => sabotage::run(only.as_deref(), ci, list),
         Command::Faults { args } => faults::run(&args),
         Command::Tidy => tidy::run(),
