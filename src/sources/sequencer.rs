@@ -341,8 +341,8 @@ mod tests {
             cuts in vec(1..20_usize, 1..6),
         ) {
             let bars = |(lane, times): (usize, &Vec<(u32, u32)>)| {
-                let times: Vec<_> = times.iter().map(|(hour, minute)| (9 + hour, *minute)).collect();
-                minutes(lane as u16, &times)
+                let morning = |(hour, minute): &(u32, u32)| (9 + hour, *minute);
+                minutes(lane as u16, &times.iter().map(morning).collect::<Vec<_>>())
             };
             let bars: Vec<Vec<Bar>> = lanes.iter().enumerate().map(bars).collect();
             let mut sorted = bars.concat();
