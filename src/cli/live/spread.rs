@@ -3,13 +3,16 @@
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
+/// The longest time that is told from longer ones: a day, in microseconds.
+const LONGEST_US: u64 = 86_400_000_000;
+
 /// Times in microseconds, to 1 %. Its size does not grow with their number.
 #[derive(Clone, Debug)]
 pub struct Spread(Histogram<u64>);
 
 impl Default for Spread {
     fn default() -> Spread {
-        Spread(Histogram::new(2).expect("two digits are allowed"))
+        Spread(Histogram::new_with_bounds(1, LONGEST_US, 2).expect("bounds and digits are allowed"))
     }
 }
 
