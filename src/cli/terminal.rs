@@ -19,7 +19,8 @@ pub fn stdout_paint() -> Paint {
     if io::stdout().is_terminal() && !refused { Paint::Ansi } else { Paint::Plain }
 }
 
-/// A bar on stderr over `steps` steps, each one `what` in the plural, hidden where stderr is no terminal.
+/// A bar on stderr over `steps` steps, which are `what` in the plural; hidden where stderr is no
+/// terminal.
 pub fn progress(label: &'static str, steps: u64, what: &str) -> ProgressBar {
     let target = match io::stderr().is_terminal() {
         true => ProgressDrawTarget::stderr(),

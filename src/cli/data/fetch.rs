@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::thread;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use clap::Args;
@@ -71,9 +71,10 @@ pub(super) fn run(args: &FetchArgs, market: &Market) -> Result<(String, Exit), F
     let rest = args.broker.rest()?;
     let calls = work.iter().map(|(_, steps)| steps.len() as u64).sum();
     let bar = terminal::progress("Fetch", calls, "months");
+    let stopped = stopped_when_told()?;
     let mut text = String::new();
     for (instrument, steps) in &work {
-        let done = fetch(args, market, instrument, steps, (&rest, &token, &bar));
+        let done = fetch(args, market, instrument, steps, (&rest, &token, &bar, &stopped));
         let taken = done.inspect_err(|_| bar.finish_and_clear())?;
         text.push_str(&facts(instrument, range, &taken));
     }
@@ -102,18 +103,27 @@ fn range(args: &FetchArgs, market: &Market, today: Date) -> Result<(Date, Date),
     }
 }
 
+/// Hears Ctrl-C between two calls.
+fn stopped_when_told() -> Result<Receiver<()>, Failure> {
+    let (stop, stopped) = mpsc::channel();
+    let set = ctrlc::set_handler(move || stop.send(()).unwrap_or(()));
+    set.map_err(|error| Failure::new(Exit::Io, "failed to listen for Ctrl-C").because(error))?;
+    Ok(stopped)
+}
+
 /// Makes the calls of one instrument. Each month is kept before the next one is asked for.
 fn fetch(
     args: &FetchArgs,
     market: &Market,
     instrument: &Instrument,
     steps: &[Step],
-    (rest, token, bar): (&Rest, &Token, &ProgressBar),
+    (rest, token, bar, stopped): (&Rest, &Token, &ProgressBar, &Receiver<()>),
 ) -> Result<Vec<Taken>, Failure> {
     let mut all = Vec::new();
     for step in steps {
-        if bar.position() > 0 {
-            thread::sleep(PAUSE);
+        if bar.position() > 0 && stopped.recv_timeout(PAUSE).is_ok() {
+            return Err(Failure::new(Exit::Interrupted, "the download was stopped")
+                .hint("the months that came are kept; the same command goes on"));
         }
         let answer = rest.historical(token, &instrument.key, (step.first, step.last));
         let candles = answer.map_err(|error| broken_off(error, instrument, step))?;
@@ -162,9 +172,9 @@ fn facts(instrument: &Instrument, (first, last): (Date, Date), taken: &[Taken]) 
     let empty: Vec<String> =
         taken.iter().flat_map(|it| &it.empty).map(ToString::to_string).collect();
     if !empty.is_empty() {
-        let days = match empty.as_slice() {
-            [all @ ..] if all.len() <= REFUSED_SHOWN => all.join(", "),
-            all => format!("{} to {}", all[0], all[all.len() - 1]),
+        let days = match empty.len() {
+            0..=REFUSED_SHOWN => empty.join(", "),
+            all => format!("{} to {}", empty[0], empty[all - 1]),
         };
         lines.push(format!("   {} sessions of which the archive has nothing: {days}", empty.len()));
     }

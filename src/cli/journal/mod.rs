@@ -164,7 +164,7 @@ impl From<JournalError> for Failure {
             JournalError::Ended { path } => {
                 Failure::new(Exit::Usage, "the run has ended, nothing can be added to it")
                     .at(path.display())
-                    .hint("start another run, in another directory")
+                    .hint("another run goes elsewhere, as with `--journal DIR`")
             }
             JournalError::OtherRun { path, found, wanted } => {
                 Failure::new(Exit::Usage, "the directory holds another run")

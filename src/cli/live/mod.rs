@@ -200,8 +200,7 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     let Mode::Paper = args.mode;
     let life = resolve::resolve(args, market, clock::now())?;
     network::check_token(args, &life, clock::now())?;
-    let golden = life.golden.as_ref().ok().map(|dir| store::load(dir)).transpose();
-    let golden = golden.map_err(|error| super::golden::failure(error, &life.name))?;
+    let golden = golden_of(&life)?;
     let identity =
         Identity::of_replay(&life.run).map_err(|error| prepare::broken_off(error.into()))?;
     let run_id = identity.run_id;
@@ -266,6 +265,12 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
             Ok(Exit::Interrupted)
         }
     }
+}
+
+/// What the facts are held against, if anything.
+fn golden_of(life: &Life) -> Result<Option<store::Golden>, Failure> {
+    let golden = life.golden.as_ref().ok().map(|dir| store::load(dir)).transpose();
+    golden.map_err(|error| super::golden::failure(error, &life.name))
 }
 
 /// Holds the run's facts against the golden.
