@@ -8,8 +8,8 @@ use crate::process::{self, Build, Done, Stop};
 
 const CHROMIUM: &str = "/usr/bin/chromium";
 
-/// Runs the stories of `tests/browser`, if there is a browser to run them in. With words, only those
-/// whose names contain one of them.
+/// Runs the stories of `tests/browser`, if there is a browser to run them in. With words, only
+/// those whose names contain one of them.
 pub fn run(only: &[String]) -> Done {
     process::build(Build::Debug)?;
     process::run(&mut process::cargo(["build", "--package", "lockstep", "--example", "plant"]))?;
