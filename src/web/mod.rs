@@ -177,7 +177,7 @@ impl Drop for Serving {
 ///
 /// # Errors
 /// When the address is not of this machine and nothing says who may come, or it cannot be listened
-/// on. That the run has no journal yet is no error: the pages say so, and follow it once it is there.
+/// on. That the run has no journal yet is no error: the pages say so, and follow it when it comes.
 pub fn serve(options: Options) -> Result<Serving, ServeError> {
     if !options.address.is_loopback() && options.remote.is_none() {
         return Err(ServeError::NotLoopback(options.address));

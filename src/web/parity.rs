@@ -383,3 +383,20 @@ pub async fn current(app: &App) -> Compared {
 pub async fn parity(State(app): State<App>) -> Response {
     answer(Ok(current(&app).await))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn green_is_said_of_what_was_computed_only() {
+        let parity = |word, position| Parity { word, position, ..Parity::default() };
+        assert_eq!(Parity::default().word_at(0, 0), Word::Computing);
+        let same = parity(Word::Same, Some(90));
+        assert_eq!([90, 91].map(|at| same.word_at(at, 0)), [Word::Same, Word::Computing]);
+        assert_eq!([100, 101].map(|at| same.word_at(at, 10)), [Word::Same, Word::Computing]);
+        assert_eq!(parity(Word::Same, None).word_at(0, 10), Word::Computing);
+        // What is bad is said at once, however far it is computed.
+        assert_eq!(parity(Word::Differs, Some(3)).word_at(900, 0), Word::Differs);
+    }
+}

@@ -1,5 +1,5 @@
-//! Who was refused, for the journal: a note in the folder of the run's requests, which the run takes
-//! up. Many refusals make one note, so that nobody fills a journal by knocking.
+//! Who was refused, for the journal: a note in the folder of the run's requests, which the run
+//! takes up. Many refusals make one note, so that nobody fills a journal by knocking.
 
 use std::time::Duration;
 

@@ -24,8 +24,8 @@ const BEAT_EVERY: Duration = Duration::from_secs(2);
 /// Clients that may listen at a time.
 const CLIENTS_MAX: u64 = 1_536;
 
-/// One client. What waits for it is never more than one message: a slow one is not remembered, it is
-/// told what it lacks when it comes to ask.
+/// One client. What waits for it is never more than one message: a slow one is not remembered, it
+/// is told what it lacks when it comes to ask.
 struct Client {
     app: App,
     changes: broadcast::Receiver<Arc<Change>>,

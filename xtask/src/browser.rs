@@ -8,13 +8,13 @@ use crate::process::{self, Build, Done, Stop};
 
 const CHROMIUM: &str = "/usr/bin/chromium";
 
-/// Runs the stories of `tests/browser`, if there is a browser to run them in. With words, only those
-/// whose names contain one of them.
+/// Runs the stories of `tests/browser`, if there is a browser to run them in. With words, only
+/// those whose names contain one of them.
 pub fn run(only: &[String]) -> Done {
-    process::build(Build::Debug)?;
-    process::run(&mut process::cargo(["build", "--package", "lockstep", "--example", "plant"]))?;
     let lockstep = process::executable(Build::Debug);
     let Some(modules) = modules(&lockstep)? else { return Ok(()) };
+    process::build(Build::Debug)?;
+    process::run(&mut process::cargo(["build", "--package", "lockstep", "--example", "plant"]))?;
     let mut node = process::program("node");
     node.arg(process::root().join("tests/browser/pages.mjs")).arg(&lockstep).arg(&modules);
     process::run(node.arg(modules.join("screenshots")).args(only))
