@@ -349,18 +349,14 @@ impl Recorded {
 
     /// What explaining that bar needs, and nothing else: it can be taken away and worked on.
     pub fn excerpt(&self, instrument: InstrumentId, place: usize) -> Recorded {
-        let lane = &self.lanes[instrument.index()];
-        let bar = lane.bars[place].bar;
-        let is_of_bar = |minute: &Bar| minute.open_time.floor_to(QUARTER_US) == bar.open_time;
-        let goes_back = |of: InstrumentId, origin: SignalRef| {
-            of == instrument && origin.bar_time == bar.open_time
-        };
-        let minutes = lane.minutes.iter().filter(|(_, minute)| is_of_bar(minute));
+        let lane = self.lanes[instrument.index()].excerpt(place);
+        let bar_time = lane.bars[place].bar.open_time;
+        let goes_back =
+            |of: InstrumentId, origin: SignalRef| of == instrument && origin.bar_time == bar_time;
         let orders = self.orders.iter().filter(|(_, it)| goes_back(it.instrument, it.origin));
         let fills = self.fills.iter().filter(|(_, it)| goes_back(it.instrument, it.origin));
         let mut excerpt = Recorded::new(&self.run);
-        excerpt.lanes[instrument.index()] =
-            Lane { minutes: minutes.copied().collect(), bars: lane.bars[..=place].to_vec() };
+        excerpt.lanes[instrument.index()] = lane;
         excerpt.orders = orders.copied().collect();
         excerpt.fills = fills.copied().collect();
         excerpt.watermark = self.watermark;

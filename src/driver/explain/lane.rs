@@ -124,6 +124,20 @@ impl Lane {
         self.patched.pop_if(|(id, _)| *id == input);
     }
 
+    /// The bars up to that place, and of the last one all there is.
+    pub(super) fn excerpt(&self, place: usize) -> Lane {
+        let bar = &self.bars[place].bar;
+        let is_of_bar = |minute: &Bar| minute.open_time.floor_to(QUARTER_US) == bar.open_time;
+        let minutes = self.minutes.iter().filter(|(_, minute)| is_of_bar(minute));
+        let now = self.now.iter().filter(|now| now.open_time == bar.open_time);
+        Lane {
+            minutes: minutes.copied().collect(),
+            bars: self.bars[..=place].to_vec(),
+            now: now.copied().collect(),
+            ..Lane::default()
+        }
+    }
+
     /// The minutes of a bar that were there when it was told; of two accounts of one the later.
     pub(super) fn minutes_of(&self, told: &Told) -> Vec<(EventId, Bar)> {
         let is_of_bar = |minute: &Bar| minute.open_time.floor_to(QUARTER_US) == told.bar.open_time;
