@@ -1,4 +1,7 @@
 //! `lockstep explain RUN WHAT`: why a bar made its signal, or none, and what would have changed it.
+//! `lockstep explain RUN all` says it in a line for every signal and near miss, and tries each flip.
+
+mod all;
 
 use std::path::PathBuf;
 
@@ -15,14 +18,17 @@ use crate::domain::money::Side;
 use crate::driver::explain::{Explained, Flip, Recorded, Target};
 use crate::journal::Reader;
 
+/// The word for every signal and near miss.
+const ALL: &str = "all";
+
 /// What `lockstep explain` is to do.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExplainArgs {
     /// The run's directory, or its log/
     pub run: PathBuf,
-    /// A signal's id (or its first 8 digits), an event such as 5117.3, or a bar such as
-    /// 'NSE_EQ|INE155A01022@2024-11-04T10:30'
-    #[arg(value_name = "SIGNAL_ID|SEQ.INDEX|BAR")]
+    /// A signal's id (or its first 8 digits), an event such as 5117.3, a bar such as
+    /// 'NSE_EQ|INE155A01022@2024-11-04T10:30', or 'all' for every signal and near miss
+    #[arg(value_name = "SIGNAL_ID|SEQ.INDEX|BAR|all")]
     pub what: String,
     /// How the result is written
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -34,9 +40,12 @@ pub struct ExplainArgs {
 /// # Errors
 /// When there is no run, it is damaged, or it has no such bar.
 pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
+    if args.what == ALL {
+        return all::run(args);
+    }
     let target = Target::parse(&args.what).ok_or_else(|| {
         Failure::new(Exit::Usage, format!("'{}' names nothing that can be explained", args.what))
-            .hint("give a signal's id, an event such as 5117.3, or KEY@2024-11-04T10:30")
+            .hint("give a signal's id, an event such as 5117.3, KEY@2024-11-04T10:30, or all")
     })?;
     let recorded = read(args)?;
     let (instrument, place) = recorded.find(&target).ok_or_else(|| {
@@ -126,7 +135,21 @@ fn facts(explained: &Explained, key: &str) -> Vec<(&'static str, String)> {
     )];
     let ends = minutes.first().zip(minutes.last());
     let span = ends.map_or_else(String::new, |(a, b)| format!(" · events {} to {}", a.0, b.0));
-    facts.push(("Minutes", format!("{had} of {of}{span}")));
+    let patched = match explained.is_patched {
+        true => " · an archive's minute among them, or trades may be missing",
+        false => "",
+    };
+    facts.push(("Minutes", format!("{had} of {of}{span}{patched}")));
+    if let Some(now) = &explained.revised {
+        let prices = format!("{} {} {} {}", now.open, now.high, now.low, now.close);
+        let minutes = format!("{} of {of}", now.minutes);
+        facts.push((
+            "Later",
+            format!(
+                "an archive made it {prices} · minutes {minutes} · nothing was decided by that"
+            ),
+        ));
+    }
     facts.push(("Signal", signal(explained)));
     for (id, order) in &explained.orders {
         let (side, quantity, reason) = (order.side, order.quantity, order.reason);
@@ -149,7 +172,7 @@ fn signal(explained: &Explained) -> String {
             format!("{side} {kind} · event {id}, from {cause} · id {name}{declined}")
         }
         (None, Some(_)) => "kept quiet: the instrument rests after an exit".to_owned(),
-        (None, None) if !is_evaluated => "not asked: warm-up".to_owned(),
+        (None, None) if !is_evaluated => not_asked(explained),
         (None, None) if explained.is_near_miss() => {
             "none; a near miss, one comparison fails".to_owned()
         }
@@ -157,16 +180,25 @@ fn signal(explained: &Explained) -> String {
     }
 }
 
+fn not_asked(explained: &Explained) -> String {
+    match explained.is_patched {
+        true => "not asked: the bar held what was not known at its time".to_owned(),
+        false => "not asked: warm-up".to_owned(),
+    }
+}
+
 fn flip(explained: &Explained) -> String {
     match &explained.flip {
-        Some(Flip { ticks, close, decision, one_less }) => format!(
+        Some(Flip { ticks, close, decision, one_less, exact, with_99_percent }) => format!(
             "close {close} instead of {} ({ticks:+} ticks): {} · one tick less: {} · \
-             no smaller change does it",
+             no smaller change on the grid does it · off the grid {:+.4} does, 99 % of it: {}",
             explained.bar.close,
             named(*decision),
             named(*one_less),
+            exact.rupees(),
+            named(*with_99_percent),
         ),
-        None if !explained.is_evaluated => "not asked: warm-up".to_owned(),
+        None if !explained.is_evaluated => not_asked(explained),
         None => "no close within 3 % changes it".to_owned(),
     }
 }
@@ -208,6 +240,8 @@ fn as_json(explained: &Explained, key: &str) -> Value {
             "close": flip.close.to_string(),
             "decision": named(flip.decision),
             "one_tick_less": named(flip.one_less),
+            "exact_rupees": flip.exact.rupees(),
+            "with_99_percent": named(flip.with_99_percent),
         })
     });
     json!({
@@ -217,6 +251,8 @@ fn as_json(explained: &Explained, key: &str) -> Value {
         "told": explained.known.to_string(),
         "is_evaluated": explained.is_evaluated,
         "is_near_miss": explained.is_near_miss(),
+        "is_patched": explained.is_patched,
+        "revised_close": explained.revised.map(|bar| bar.close.to_string()),
         "signal": signal,
         "declined": explained.declined.map(|no| no.to_string()),
         "conditions": conditions.collect::<Vec<_>>(),

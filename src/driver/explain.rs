@@ -5,16 +5,30 @@
 //! The comparisons are written out here once more, to be shown; what decides is the core's own
 //! strategy, brought to the bar over the recorded bars before it. [`Explained::agrees`] says
 //! whether the two are of one mind.
+//!
+//! A bar is explained as it was when it was told. Where it held a minute from an archive, or trades
+//! may be missing in it, no condition was asked and no close would have made a signal (rule 2.5);
+//! what an archive made of earlier bars is in the strategy's memory, as it was in the core's.
+//!
+//! - [`conditions`] the four conditions, written out
+//! - [`lane`] what was recorded of one instrument
+
+mod conditions;
+mod lane;
 
 use crate::core::aggregate::Known;
 use crate::core::strategy::Strategy;
 use crate::domain::event::{Derived, Event, EventId, Input, Output, Record, RunStarted};
 use crate::domain::fact::{
-    Bar, Bar15m, Fill, Indicators, Order, RejectReason, Signal, SignalKind, SignalRef, signal_id,
+    Backfill, Bar, Bar15m, Fill, Indicators, Order, RejectReason, Signal, SignalKind, SignalRef,
+    signal_id,
 };
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Price, Side};
 use crate::domain::time::{MINUTE_US, Timestamp};
+
+use conditions::conditions;
+use lane::{Lane, Memory, Told};
 
 /// Share of the close, in hundredths, up to which changes are tried.
 const CHANGE_MAX_PERCENT: i64 = 3;
@@ -30,23 +44,8 @@ pub struct Recorded {
     orders: Vec<(EventId, Order)>,
     fills: Vec<(EventId, Fill)>,
     watermark: Timestamp,
-}
-
-/// What was recorded of one instrument, in order.
-#[derive(Clone, Default)]
-struct Lane {
-    minutes: Vec<(EventId, Bar)>,
-    bars: Vec<Told>,
-}
-
-/// A strategy bar with what came of it.
-#[derive(Clone)]
-struct Told {
-    id: EventId,
-    known: Timestamp,
-    bar: Bar15m,
-    signal: Option<(EventId, Signal)>,
-    declined: Option<RejectReason>,
+    /// Whether bars may be completed after they were told, as the core knows it.
+    keeps_days: bool,
 }
 
 /// What is to be explained.
@@ -118,6 +117,11 @@ pub struct Flip {
     pub decision: Option<(Side, SignalKind)>,
     /// The decision with one tick less, which is that of the bar as it was.
     pub one_less: Option<(Side, SignalKind)>,
+    /// The smallest change in 1/10,000 rupee that does it, off the grid of prices; it lies between
+    /// one tick less and the tick.
+    pub exact: Price,
+    /// The decision with 99 % of that, rounded towards no change.
+    pub with_99_percent: Option<(Side, SignalKind)>,
 }
 
 /// A bar, explained.
@@ -130,8 +134,13 @@ pub struct Explained {
     pub known: Timestamp,
     /// Its place among the instrument's bars, from 0.
     pub place: usize,
-    /// Whether its conditions were asked: not before the first active day, nor in the first bars.
+    /// Whether its conditions were asked: not before the first active day, nor in the first bars,
+    /// nor where it is patched.
     pub is_evaluated: bool,
+    /// Whether it held a minute from an archive when it was told, or trades may be missing in it.
+    pub is_patched: bool,
+    /// The bar as an archive made it later, where it did. Nothing was decided by that.
+    pub revised: Option<Bar15m>,
     /// Its indicators.
     pub row: Indicators,
     /// The conditions in the order in which they are tried.
@@ -146,7 +155,7 @@ pub struct Explained {
     pub orders: Vec<(EventId, Order)>,
     /// Fills that go back to it.
     pub fills: Vec<(EventId, Fill)>,
-    /// The minutes of the bar, with their addresses.
+    /// The minutes of the bar as it was told, with their addresses.
     pub minutes: Vec<(EventId, Bar)>,
     /// What would have changed the decision; none within 3 % of the close.
     pub flip: Option<Flip>,
@@ -178,6 +187,7 @@ impl Recorded {
             orders: Vec::new(),
             fills: Vec::new(),
             watermark: Timestamp(0),
+            keeps_days: false,
         }
     }
 
@@ -197,28 +207,39 @@ impl Recorded {
             Input::Bar(bar) => {
                 self.lanes[bar.instrument.index()].minutes.push((EventId::input(seq), *bar));
             }
+            Input::Backfill(Backfill { bar, .. }) => {
+                self.keep_days();
+                self.lanes[bar.instrument.index()].backfilled(EventId::input(seq), bar);
+            }
+            Input::Tick(_) => self.keep_days(),
+            Input::Gap(gap) => self.lanes[gap.instrument.index()].gaps.push(*gap),
             Input::Watermark(time) => self.watermark = *time,
             _ => {}
+        }
+    }
+
+    fn keep_days(&mut self) {
+        if !std::mem::replace(&mut self.keeps_days, true) {
+            self.lanes.iter_mut().for_each(|lane| lane.pending.push(Memory::KeepDays));
         }
     }
 
     fn output(&mut self, id: EventId, derived: &Derived) {
         match &derived.output {
             Output::Bar1m(bar) => self.lanes[bar.instrument.index()].minutes.push((id, *bar)),
-            Output::Bar15m(bar) => self.lanes[bar.instrument.index()].bars.push(Told {
-                id,
-                known: self.watermark,
-                bar: *bar,
-                signal: None,
-                declined: None,
-            }),
+            Output::Bar15m(bar) => {
+                let known = self.watermark;
+                self.lanes[bar.instrument.index()].told(id, known, bar);
+            }
+            Output::BarRevised(bar) => self.lanes[bar.instrument.index()].revised(bar),
+            Output::SessionEnded(_) => self.lanes.iter_mut().for_each(Lane::session_over),
             Output::Signal(signal) => {
                 let told = self.lanes[signal.instrument.index()].bars.last_mut();
                 let told = told.filter(|told| told.bar.open_time == signal.bar_time);
                 told.expect("a signal follows its bar").signal = Some((id, (**signal).clone()));
             }
             Output::Rejection(no) if no.reason.is_of_input() => {
-                self.lanes[no.instrument.index()].minutes.pop();
+                self.lanes[no.instrument.index()].refused(id.seq);
             }
             Output::Rejection(no) => {
                 if let Some(told) = self.lanes[no.instrument.index()].bars.last_mut()
@@ -232,6 +253,27 @@ impl Recorded {
             Output::Order(order) => self.orders.push((id, *order)),
             Output::Fill(fill) => self.fills.push((id, *fill)),
             _ => {}
+        }
+    }
+
+    /// Bars with a signal, and near misses, explained: the first, and every so many after it.
+    pub fn notable(&self, every: usize, mut tell: impl FnMut(InstrumentId, Explained)) {
+        let mut found = 0;
+        for (instrument, count) in self.bars() {
+            let mut strategy = Strategy::new(&self.run);
+            for place in 0..count {
+                let told = &self.lanes[instrument.index()].bars[place];
+                told.memory.iter().for_each(|one| one.happen(&mut strategy));
+                let seen = self.explain_without_flip(&strategy, instrument, place);
+                let is_notable =
+                    seen.decision.is_some() || seen.signal.is_some() || seen.is_near_miss();
+                found += usize::from(is_notable);
+                if is_notable && (found - 1).is_multiple_of(every.max(1)) {
+                    let flip = seen.is_evaluated.then(|| self.flip(&strategy, told)).flatten();
+                    tell(instrument, Explained { flip, ..seen });
+                }
+                strategy.bar(&told.known(), told.known);
+            }
         }
     }
 
@@ -296,26 +338,25 @@ impl Recorded {
     /// The strategy before that bar of the instrument.
     pub fn strategy_before(&self, instrument: InstrumentId, place: usize) -> Strategy {
         let mut strategy = Strategy::new(&self.run);
-        for told in &self.lanes[instrument.index()].bars[..place] {
-            strategy.bar(&Known::live(&told.bar), told.known);
+        for (at, told) in self.lanes[instrument.index()].bars[..=place].iter().enumerate() {
+            told.memory.iter().for_each(|one| one.happen(&mut strategy));
+            if at < place {
+                strategy.bar(&told.known(), told.known);
+            }
         }
         strategy
     }
 
     /// What explaining that bar needs, and nothing else: it can be taken away and worked on.
     pub fn excerpt(&self, instrument: InstrumentId, place: usize) -> Recorded {
-        let lane = &self.lanes[instrument.index()];
-        let bar = lane.bars[place].bar;
-        let is_of_bar = |minute: &Bar| minute.open_time.floor_to(QUARTER_US) == bar.open_time;
-        let goes_back = |of: InstrumentId, origin: SignalRef| {
-            of == instrument && origin.bar_time == bar.open_time
-        };
-        let minutes = lane.minutes.iter().filter(|(_, minute)| is_of_bar(minute));
+        let lane = self.lanes[instrument.index()].excerpt(place);
+        let bar_time = lane.bars[place].bar.open_time;
+        let goes_back =
+            |of: InstrumentId, origin: SignalRef| of == instrument && origin.bar_time == bar_time;
         let orders = self.orders.iter().filter(|(_, it)| goes_back(it.instrument, it.origin));
         let fills = self.fills.iter().filter(|(_, it)| goes_back(it.instrument, it.origin));
         let mut excerpt = Recorded::new(&self.run);
-        excerpt.lanes[instrument.index()] =
-            Lane { minutes: minutes.copied().collect(), bars: lane.bars[..=place].to_vec() };
+        excerpt.lanes[instrument.index()] = lane;
         excerpt.orders = orders.copied().collect();
         excerpt.fills = fills.copied().collect();
         excerpt.watermark = self.watermark;
@@ -329,35 +370,49 @@ impl Recorded {
         instrument: InstrumentId,
         place: usize,
     ) -> Explained {
+        let seen = self.explain_without_flip(strategy, instrument, place);
+        let told = &self.lanes[instrument.index()].bars[place];
+        let flip = seen.is_evaluated.then(|| self.flip(strategy, told)).flatten();
+        Explained { flip, ..seen }
+    }
+
+    fn explain_without_flip(
+        &self,
+        strategy: &Strategy,
+        instrument: InstrumentId,
+        place: usize,
+    ) -> Explained {
         let lane = &self.lanes[instrument.index()];
         let told = &lane.bars[place];
-        let (row, decided) = strategy.clone().bar(&Known::live(&told.bar), told.known);
-        let before = place.checked_sub(1).map(|place| lane.bars[place].bar.close.rupees());
+        let (row, decided) = strategy.clone().bar(&told.known(), told.known);
         let signal = told.signal.clone().map(|(id, signal)| (id, self.name(&signal), signal));
         let goes_back = |of: InstrumentId, origin: SignalRef| {
             let own = signal.as_ref().map(|(_, _, signal)| signal.origin());
             of == instrument && own == Some(origin)
         };
-        let is_of_bar = |minute: &Bar| minute.open_time.floor_to(QUARTER_US) == told.bar.open_time;
-        let is_evaluated =
-            place >= first_bar(&self.run) && told.known > self.run.config.active_from;
+        let is_evaluated = told.seen >= first_bar(&self.run)
+            && told.known > self.run.config.active_from
+            && !told.is_patched;
         let orders = self.orders.iter().filter(|(_, it)| goes_back(it.instrument, it.origin));
         let fills = self.fills.iter().filter(|(_, it)| goes_back(it.instrument, it.origin));
-        let minutes = lane.minutes.iter().filter(|(_, minute)| is_of_bar(minute));
+        let now = lane.now.iter().find(|bar| bar.open_time == told.bar.open_time);
+        let before = told.before.map_or(f64::NAN, Price::rupees);
         Explained {
             id: told.id,
             bar: told.bar,
             known: told.known,
             place,
             is_evaluated,
+            is_patched: told.is_patched,
+            revised: now.filter(|now| **now != told.bar).copied(),
             row,
-            conditions: conditions(&self.run, &told.bar, before.unwrap_or(f64::NAN), &row),
+            conditions: conditions(&self.run, &told.bar, before, &row),
             decision: decided,
             declined: told.declined,
             orders: orders.copied().collect(),
             fills: fills.copied().collect(),
-            minutes: minutes.copied().collect(),
-            flip: is_evaluated.then(|| self.flip(strategy, told)).flatten(),
+            minutes: lane.minutes_of(told),
+            flip: None,
             signal,
         }
     }
@@ -367,19 +422,31 @@ impl Recorded {
     fn flip(&self, strategy: &Strategy, told: &Told) -> Option<Flip> {
         let listing = &self.run.instruments[told.bar.instrument.index()];
         let tick = listing.at(told.bar.open_time.date())?.tick;
-        let decide = |ticks: i64| {
-            let bar = changed(&told.bar, ticks * tick.0)?;
+        let decide = |units: i64| {
+            let bar = changed(&told.bar, units)?;
             Some(decision(strategy.clone().bar(&Known::live(&bar), told.known).1.as_ref()))
         };
+        let decide_tick = |ticks: i64| decide(ticks * tick.0);
         let as_it_was = decide(0)?;
         let ticks_max = told.bar.close.0 * CHANGE_MAX_PERCENT / 100 / tick.0.max(1);
         let changes = (1..=ticks_max).flat_map(|ticks| [ticks, -ticks]);
-        let ticks = { changes }.find(|ticks| decide(*ticks).is_some_and(|it| it != as_it_was))?;
+        let ticks =
+            { changes }.find(|ticks| decide_tick(*ticks).is_some_and(|it| it != as_it_was))?;
+        // Between one tick less and the tick lies a first 1/10,000 rupee that does it.
+        let (way, flips) =
+            (ticks.signum(), |units: i64| decide(units).is_some_and(|it| it != as_it_was));
+        let (mut not, mut does) = ((ticks - way).abs() * tick.0, ticks.abs() * tick.0);
+        while does - not > 1 {
+            let between = not + (does - not) / 2;
+            *(if flips(way * between) { &mut does } else { &mut not }) = between;
+        }
         Some(Flip {
             ticks,
             close: Price(told.bar.close.0 + ticks * tick.0),
-            decision: decide(ticks)?,
-            one_less: decide(ticks - ticks.signum())?,
+            decision: decide_tick(ticks)?,
+            one_less: decide_tick(ticks - way)?,
+            exact: Price(way * does),
+            with_99_percent: decide(way * (does * 99 / 100))?,
         })
     }
 }
@@ -425,70 +492,4 @@ fn first_bar(run: &RunStarted) -> usize {
         Profile::CompatLive => COMPAT_LIVE_BARS_MIN - 1,
     };
     first as usize
-}
-
-/// The four conditions of rules 4 at a bar.
-fn conditions(run: &RunStarted, bar: &Bar15m, before: f64, row: &Indicators) -> Vec<Condition> {
-    let (close, config) = (bar.close.rupees(), &run.config.strategy);
-    let level = |price: Option<Price>| price.map_or(f64::NAN, Price::rupees);
-    let (swing_high, swing_low) = (level(row.swing_high), level(row.swing_low));
-    let width = config.reversion_k * row.atr;
-    let (lower, upper, gate) = (row.vwap - width, row.vwap + width, config.adx_gate);
-    let over = |what, left: f64, right: f64| Comparison {
-        what,
-        left,
-        right,
-        margin: left - right,
-        holds: left > right,
-    };
-    let under = |what, left: f64, right: f64| Comparison {
-        what,
-        left,
-        right,
-        margin: right - left,
-        holds: left < right,
-    };
-    let touching =
-        |one: Comparison| Comparison { holds: one.holds || one.left == one.right, ..one };
-    let of = |side, kind, comparisons| Condition { side, kind, comparisons };
-    vec![
-        of(
-            Side::Buy,
-            SignalKind::Trend,
-            vec![
-                over("close > vwap", close, row.vwap),
-                over("ema20 > ema50", row.ema20, row.ema50),
-                touching(under("close before <= swing high", before, swing_high)),
-                over("close > swing high", close, swing_high),
-            ],
-        ),
-        of(
-            Side::Sell,
-            SignalKind::Trend,
-            vec![
-                under("close < vwap", close, row.vwap),
-                under("ema20 < ema50", row.ema20, row.ema50),
-                touching(over("close before >= swing low", before, swing_low)),
-                under("close < swing low", close, swing_low),
-            ],
-        ),
-        of(
-            Side::Buy,
-            SignalKind::Reversion,
-            vec![
-                under("adx < gate", row.adx, gate),
-                under("close before < lower band", before, lower),
-                touching(over("close >= lower band", close, lower)),
-            ],
-        ),
-        of(
-            Side::Sell,
-            SignalKind::Reversion,
-            vec![
-                under("adx < gate", row.adx, gate),
-                over("close before > upper band", before, upper),
-                touching(under("close <= upper band", close, upper)),
-            ],
-        ),
-    ]
 }

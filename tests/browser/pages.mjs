@@ -59,7 +59,7 @@ async function opened(options = {}) {
   page.on('pageerror', (error) => page.problems.push(String(error)));
   page.on('console', (message) => { if (message.type() === 'error') page.problems.push(message.text()); });
   page.on('request', (request) => {
-    if (!/^(http:\/\/127\.0\.0\.1:|data:|blob:)/.test(request.url())) page.problems.push(`fetched ${request.url()}`);
+    if (!/^(http:\/\/127\.0\.0\.1:|file:|data:|blob:)/.test(request.url())) page.problems.push(`fetched ${request.url()}`);
   });
   return { page, context };
 }
@@ -422,6 +422,41 @@ story('when the server is gone the page says that what it shows is old', async (
   world.paper.stop();
   await until(page, () => /does not answer/.test(document.querySelector('#stall').textContent));
   await page.screenshot({ path: join(OUT, 'stalled.png') });
+  await context.close();
+});
+
+// --- the page of a run, from a file ------------------------------------------------------------
+
+story('the report opens from a file without a network, and all of it can be seen and read', async () => {
+  const file = join(desk, 'report.html');
+  execFileSync(LOCKSTEP, ['report', 'html', join(desk, 'runs', world.runId), '--out', file], { stdio: 'pipe' });
+  for (const [colorScheme, width] of [['light', 1280], ['dark', 1280], ['light', 360], ['dark', 360]]) {
+    const { page, context } = await opened({ offline: true, colorScheme, viewport: { width, height: 800 } });
+    const asked = [];
+    page.on('request', (request) => asked.push(request.url()));
+    await page.goto(`file://${file}`);
+    assert.deepEqual(asked, [`file://${file}`], 'the page asks for itself and nothing else');
+    const { wide, charts, scripts } = await page.evaluate(() => ({
+      wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      charts: [...document.querySelectorAll('svg')].map((svg) => svg.getBoundingClientRect().width),
+      scripts: [...document.scripts].filter((script) => script.type !== 'application/json').length,
+    }));
+    assert.equal(wide, 0, `${width}: the page scrolls sideways`);
+    assert.ok(charts.length >= 2 && charts.every((drawn) => drawn > 200), String(charts));
+    assert.equal(scripts, 0);
+    const net = await text(page, '[data-path="/total/net"]');
+    assert.match(net, /^₹ -?[\d,]+\.\d\d$/);
+    await page.screenshot({ path: join(OUT, `report-${colorScheme}-${width}.png`), fullPage: width > 400 });
+    await page.close();
+    await context.close();
+  }
+  // What checks the page needs scripts of its own, which the page forbids: it is read past that.
+  const { page, context } = await opened({ bypassCSP: true, colorScheme: 'dark' });
+  await page.goto(`file://${file}`);
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+  assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), []);
   await context.close();
 });
 

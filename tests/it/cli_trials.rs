@@ -1,6 +1,5 @@
 //! What a user reads who puts the rules on trial, and who asks why a bar did what it did.
 
-use lockstep::core::aggregate::Known;
 use lockstep::driver::explain::{Recorded, Target};
 use lockstep::journal::reader::Reader;
 
@@ -115,49 +114,59 @@ fn recorded(desk: &Desk, run: &str) -> Recorded {
     recorded.expect("a run")
 }
 
-/// Every signal and near miss of some days: the flip flips, one tick less does not, and what is
-/// shown leads to what the core decided and recorded.
-fn flips(profile: &str, to: &str) {
+/// Signals and near misses of the whole sample, every n-th of them: the flip flips, and neither one
+/// tick less does nor 99 % of the smallest change; and what is shown leads to what the core decided
+/// and recorded. `lockstep explain RUN all` tries all of them.
+fn flips(profile: &str, to: &str, every: usize) {
     let (desk, run) = record(profile, to);
     let recorded = recorded(&desk, &run);
     let (mut signals, mut misses) = (0, 0);
-    for (instrument, count) in recorded.bars() {
-        let mut strategy = recorded.strategy_before(instrument, 0);
-        for place in 0..count {
-            let seen = recorded.explain(&strategy, instrument, place);
-            strategy.bar(&Known::live(&seen.bar), seen.known);
-            assert!(seen.agrees(), "{profile} {}", seen.bar.open_time);
-            if let Some((_, _, told)) = &seen.signal {
-                let decided = seen.decision.as_ref();
-                assert_eq!(decided.map(|signal| signal.origin()), Some(told.origin()));
-            }
-            if seen.decision.is_none() && !seen.is_near_miss() {
-                continue;
-            }
-            let as_it_was = seen.decision.as_ref().map(|signal| (signal.side, signal.kind));
-            match &seen.flip {
-                Some(flip) => {
-                    assert_ne!(flip.decision, as_it_was);
-                    assert_eq!(flip.one_less, as_it_was);
-                    assert_ne!(flip.ticks, 0);
-                    misses += usize::from(as_it_was.is_none());
-                    signals += usize::from(as_it_was.is_some());
-                }
-                None => assert!(as_it_was.is_none(), "a signal always has an end"),
-            }
+    recorded.notable(every, |_, seen| {
+        let time = seen.bar.open_time;
+        assert!(seen.agrees(), "{profile} {time}");
+        if let Some((_, _, told)) = &seen.signal {
+            let decided = seen.decision.as_ref();
+            assert_eq!(decided.map(|signal| signal.origin()), Some(told.origin()));
         }
-    }
+        let as_it_was = seen.decision.as_ref().map(|signal| (signal.side, signal.kind));
+        match &seen.flip {
+            Some(flip) => {
+                assert_ne!(flip.decision, as_it_was, "{time}");
+                assert_eq!(flip.one_less, as_it_was, "{time}");
+                assert_eq!(flip.with_99_percent, as_it_was, "{time}");
+                assert_eq!(flip.exact.0.signum(), flip.ticks.signum(), "{time}");
+                misses += usize::from(as_it_was.is_none());
+                signals += usize::from(as_it_was.is_some());
+            }
+            None => assert!(as_it_was.is_none(), "a signal always has an end"),
+        }
+    });
     assert!(signals > 2 && misses > 20, "{profile}: {signals} signals, {misses} near misses");
 }
 
 #[test]
-fn the_smallest_change_flips_and_one_tick_less_does_not() {
-    flips("causal", "2024-10-14");
+fn the_smallest_change_flips_and_99_percent_of_it_does_not() {
+    flips("causal", "2024-12-31", 9);
 }
 
 #[test]
 fn so_it_is_under_compat_live() {
-    flips("compat-live", "2024-10-04");
+    flips("compat-live", "2024-12-31", 40);
+}
+
+#[test]
+fn every_signal_and_near_miss_is_told_in_a_line_and_tried() {
+    let (desk, run) = record("causal", "2024-10-04");
+    let found = desk.run(&format!("explain {run} all --format json")).json(0);
+    let signals = desk.run("replay --to 2024-10-04 --format json").json(0);
+    assert_eq!(found["signals"], signals["signals_total"]);
+    assert_eq!((&found["flips_wrong"], &found["conditions_apart"]), (&0.into(), &0.into()));
+    let bars = found["bars"].as_array().expect("a list");
+    let all = found["signals"].as_u64().zip(found["near_misses"].as_u64());
+    assert_eq!(bars.len() as u64, all.map_or(0, |(signals, misses)| signals + misses));
+    let text = desk.run(&format!("explain {run} all")).expect(0);
+    assert!(text.contains("all flip, and 99 % of the change does not"), "{text}");
+    assert!(text.lines().count() > bars.len());
 }
 
 #[test]

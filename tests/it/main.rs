@@ -13,6 +13,7 @@ mod cli_import;
 mod cli_live;
 mod cli_refusals;
 mod cli_replay;
+mod cli_report;
 mod cli_sim;
 mod cli_trials;
 mod codegen;

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep::domain::config::ExecutionProfile;
-use lockstep::domain::event::{Derived, Input, Output};
+use lockstep::domain::event::{Derived, Event, EventId, Input, Output, Record, RunStarted};
 use lockstep::domain::fact::{Backfill, BackfillOrigin, Bar, Bar15m, Gap, Indicators, Tick};
 use lockstep::domain::instrument::InstrumentId;
 use lockstep::domain::money::{Price, Qty};
 use lockstep::domain::time::{Date, MINUTE_US, Timestamp};
+use lockstep::driver::explain::Recorded;
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -77,7 +78,7 @@ fn facts(outputs: &[Vec<Derived>]) -> Vec<Output> {
             Output::Bar1m(_) | Output::Order(_) | Output::BarRevised(_) => {}
             Output::Rejection(rejection) if rejection.reason.is_of_input() => {}
             Output::Fill(mut fill) => {
-                fill.order = lockstep::domain::event::EventId::NONE;
+                fill.order = EventId::NONE;
                 facts.push(Output::Fill(fill));
             }
             other => facts.push(other),
@@ -261,5 +262,51 @@ proptest! {
             all.iter().filter(is_of_a_whole_day).copied().collect::<Vec<_>>()
         };
         prop_assert_eq!(untouched(&got), untouched(&wanted));
+        explained_as_told(&run, &told, &mended)?;
     }
+}
+
+/// Whatever an archive did to bars before or after: a bar that is explained has the indicators that
+/// it was told with, and the decision that was made then.
+fn explained_as_told(
+    run: &RunStarted,
+    inputs: &[Input],
+    outputs: &[Vec<Derived>],
+) -> Result<(), TestCaseError> {
+    let mut recorded = Recorded::new(run);
+    let (mut rows, mut signals) = (BTreeMap::new(), BTreeSet::new());
+    for (seq, (input, derived)) in (1..).zip(inputs.iter().zip(outputs)) {
+        let record = |index, cause, event| Record {
+            id: EventId { seq, index },
+            cause,
+            received_ns: 0,
+            event,
+        };
+        recorded.take(&record(0, 0, Event::Input(input.clone())));
+        for (index, Derived { cause, output }) in (1..).zip(derived) {
+            recorded.take(&record(index, *cause, Event::Output(output.clone())));
+            match output {
+                // A bar that is told again has its row before it already.
+                Output::Indicators(row) => {
+                    rows.entry((row.instrument, row.open_time)).or_insert(*row);
+                }
+                Output::Signal(signal) => {
+                    signals.insert((signal.instrument, signal.bar_time));
+                }
+                _ => {}
+            }
+        }
+    }
+    for (instrument, count) in recorded.bars() {
+        for place in (0..count).step_by(7) {
+            let strategy = recorded.strategy_before(instrument, place);
+            let seen = recorded.explain(&strategy, instrument, place);
+            let at = (instrument, seen.bar.open_time);
+            prop_assert_eq!(Some(&seen.row), rows.get(&at), "{:?}", at);
+            prop_assert_eq!(seen.decision.is_some(), signals.contains(&at), "{:?}", at);
+            prop_assert!(seen.agrees(), "{:?}", at);
+            prop_assert!(!(seen.is_patched && seen.flip.is_some()), "{:?}", at);
+        }
+    }
+    Ok(())
 }

@@ -1,19 +1,37 @@
-//! `cargo xtask golden check`: every case is replayed and compared with what was accepted.
+//! `cargo xtask golden check`: every case is replayed and compared with what was accepted, and of
+//! every signal and near miss the smallest change that flips it is tried.
 
 use std::fs;
 use std::path::Path;
 
 use crate::process::{self, Build, Done, Stop};
+use crate::sample::Scratch;
 
 /// Takes stock of the goldens, then replays every case under `replays/`.
 pub fn check() -> Done {
     let cases = cases(&process::root().join("replays"))?;
     process::run(&mut process::lockstep(Build::Release, ["golden", "status"]))?;
     for case in &cases {
-        process::run(&mut process::lockstep(Build::Release, ["replay", "--case", case]))?;
+        let runs = Scratch::new(&format!("golden-{case}")).map_err(|error| error.to_string())?;
+        let journal = runs.path.display().to_string();
+        let replay = ["replay", "--case", case, "--journal", &journal];
+        process::run(&mut process::lockstep(Build::Release, replay))?;
+        let made = fs::read_dir(&runs.path).map_err(|error| format!("{journal}: {error}"))?;
+        let made: Vec<_> = made.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        let [run] = &made[..] else {
+            return Err(Stop::from(format!("{journal} has {} runs, not one", made.len())));
+        };
+        let run = run.display().to_string();
+        process::output(&mut process::lockstep(Build::Release, ["explain", &run, "all"]))
+            .map(|text| print!("{}", last_lines(&text)))?;
     }
     println!("golden: {} of {} cases are as accepted", cases.len(), cases.len());
     Ok(())
+}
+
+/// What stands behind the last empty line: the totals.
+fn last_lines(text: &str) -> &str {
+    text.rsplit_once("\n\n").map_or(text, |(_, totals)| totals)
 }
 
 /// The names of the cases, in order; at least one.
@@ -36,7 +54,6 @@ fn cases(replays: &Path) -> Result<Vec<String>, Stop> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::Scratch;
 
     #[test]
     fn cases_are_folders_with_a_case_in_order() {
