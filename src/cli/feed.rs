@@ -1,5 +1,5 @@
-//! `lockstep feed`: a case as an exchange. It speaks the protocol of Upstox V3 on this machine, for
-//! tests, for demonstrations, and for anybody's own client.
+//! `lockstep feed`: a case, or what a run once heard, as an exchange. It speaks the protocol of
+//! Upstox V3 on this machine, for tests, for demonstrations, and for anybody's own client.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
@@ -15,9 +15,11 @@ use crate::driver::replay::Replay;
 use crate::exchange::faults::Faults;
 use crate::exchange::market::Market as Exchange;
 use crate::exchange::pace::Speed;
+use crate::exchange::recording::Recording;
 use crate::exchange::server::{Options, Play, ServeError, Serving, serve};
 use crate::sources::market::Market;
 use crate::sources::sequencer::in_order;
+use crate::sources::upstox::raw;
 
 use super::exit::Exit;
 use super::failure::Failure;
@@ -33,14 +35,19 @@ pub struct FeedArgs {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum FeedCommand {
-    /// Play the history of a case as a market on this machine, until Ctrl-C
+    /// Play the history of a case, or what a run once heard, as a market on this machine, until
+    /// Ctrl-C
     Serve(ServeArgs),
 }
 
 #[derive(Clone, Debug, clap::Args)]
 struct ServeArgs {
     /// The case
-    case: String,
+    #[arg(required_unless_present = "recorded")]
+    case: Option<String>,
+    /// Play the messages again that a live run once heard: its directory
+    #[arg(long, value_name = "RUN", conflicts_with = "case")]
+    recorded: Option<PathBuf>,
     /// Directory of the cases
     #[arg(long, value_name = "DIR", default_value = "replays")]
     replays: PathBuf,
@@ -50,11 +57,11 @@ struct ServeArgs {
     /// How fast market time goes: max (as fast as the client reads), 60x, 1x
     #[arg(long, value_name = "SPEED", default_value = "max", value_parser = Speed::parse)]
     speed: Speed,
-    /// Market time to begin at, such as 2024-10-01T09:15; the case's first morning without it
+    /// Market time to begin at, such as 2024-10-01T09:15; the first morning without it
     #[arg(long, value_name = "TIME", value_parser = instant)]
     from: Option<Timestamp>,
-    /// What goes wrong: drop, dup, half, garbage, 401, 429, missing (each like drop=0.01), reorder
-    /// and delay (like reorder=500ms or delay=60s@0.01), stall, skew and disconnect (like
+    /// What goes wrong: drop, dup, half, garbage, book (a message of a later feed, with nothing but
+    /// the order book), 401, 429, missing (each like drop=0.01), reorder and delay (like reorder=500ms or delay=60s@0.01), stall, skew and disconnect (like
     /// stall=30s@0.001), with commas between
     #[arg(long, value_name = "FAULTS", default_value = "", value_parser = Faults::parse)]
     faults: Faults,
@@ -78,17 +85,16 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 pub fn run(args: &FeedArgs, market: &Market) -> Result<Exit, Failure> {
     let FeedCommand::Serve(args) = &args.command;
     let token = args.token_file.as_deref().map(token_of).transpose()?.flatten();
-    let exchange = exchange_of(args, market)?;
-    for left_out in &exchange.left_out {
-        let what = left_out.defect.map_or("the minute is there twice", |defect| defect.word());
-        terminal::say(format!("left out {} {}: {what}", left_out.key, left_out.time));
-    }
+    let played = match &args.recorded {
+        Some(run) => recorded(run)?,
+        None => of_case(args, market)?,
+    };
     let (stop, stopped) = mpsc::channel();
     let told = move || stop.send(()).unwrap_or(());
     let set = ctrlc::set_handler(told);
     set.map_err(|error| Failure::new(Exit::Io, "failed to listen for Ctrl-C").because(error))?;
     let options = Options {
-        play: Play::Market(Arc::clone(&exchange)),
+        play: played.play.clone(),
         port: args.port,
         speed: args.speed,
         from: args.from,
@@ -100,7 +106,7 @@ pub fn run(args: &FeedArgs, market: &Market) -> Result<Exit, Failure> {
     };
     let serving = serve(options).map_err(failure)?;
     keep_token(args, &serving)?;
-    terminal::print(&words(args, &exchange, &serving))?;
+    terminal::print(&words(args, &played, &serving))?;
     // An error would mean that nobody can say stop any more.
     stopped.recv().unwrap_or(());
     serving.stop();
@@ -129,12 +135,47 @@ pub fn market_of(replay: &Replay) -> Result<Arc<Exchange>, Failure> {
         .map_err(|error| Failure::new(Exit::Nothing, error.to_string()))
 }
 
-fn exchange_of(args: &ServeArgs, market: &Market) -> Result<Arc<Exchange>, Failure> {
-    let case = Case::load(&args.replays, &args.case)
+/// What is played, and how people call it.
+struct Played {
+    name: String,
+    play: Play,
+    keys: Vec<String>,
+}
+
+fn of_case(args: &ServeArgs, market: &Market) -> Result<Played, Failure> {
+    let name = args.case.clone().unwrap_or_default();
+    let case = Case::load(&args.replays, &name)
         .map_err(|error| prepare::case_failure(error, &args.replays))?;
     let replay = Replay::prepare(&case.request(), market, &case.data)
         .map_err(|error| prepare::failure(error, &case.data))?;
-    market_of(&replay)
+    let exchange = market_of(&replay)?;
+    for left_out in &exchange.left_out {
+        let what = left_out.defect.map_or("the minute is there twice", |defect| defect.word());
+        terminal::say(format!("left out {} {}: {what}", left_out.key, left_out.time));
+    }
+    let keys = exchange.keys().map(str::to_owned).collect();
+    Ok(Played { name, play: Play::Market(exchange), keys })
+}
+
+/// What a live run once heard.
+fn recorded(run: &Path) -> Result<Played, Failure> {
+    let (frames, torn) = raw::read(run).map_err(|error| {
+        Failure::new(Exit::Usage, "the run has no recording")
+            .at(run.join(raw::FOLDER).display())
+            .because(error)
+            .hint("`lockstep live` over upstox or sim:CASE keeps what it hears")
+    })?;
+    if frames.is_empty() {
+        return Err(Failure::new(Exit::Nothing, "the recording is empty")
+            .at(run.join(raw::FOLDER).display()));
+    }
+    if torn > 0 {
+        let files = if torn == 1 { "file ends" } else { "files end" };
+        terminal::say(format!("{torn} {files} in the middle of a message, which is left out"));
+    }
+    let Recording { frames, keys } = Recording::new(frames);
+    let name = format!("{} messages of {}", terminal::grouped(frames.len() as u64), run.display());
+    Ok(Played { name, play: Play::Recorded(frames), keys })
 }
 
 /// The token that opens a stand-in exchange, if its file is there.
@@ -177,7 +218,7 @@ fn write_new(path: &Path, token: &str) -> io::Result<()> {
     writeln!(file, "{token}")
 }
 
-fn words(args: &ServeArgs, exchange: &Exchange, serving: &Serving) -> String {
+fn words(args: &ServeArgs, played: &Played, serving: &Serving) -> String {
     let faults = match args.faults.to_string() {
         none if none.is_empty() => "none".to_owned(),
         faults => format!("{faults} · seed {}", args.seed),
@@ -190,8 +231,8 @@ fn words(args: &ServeArgs, exchange: &Exchange, serving: &Serving) -> String {
     let (begin, speed) = (serving.market_time(), args.speed);
     let all = [
         ("Exchange", serving.url()),
-        ("Market", format!("{} · from {begin} · speed {speed}", args.case)),
-        ("Keys", exchange.keys().collect::<Vec<_>>().join(" · ")),
+        ("Market", format!("{} · from {begin} · speed {speed}", played.name)),
+        ("Keys", played.keys.join(" · ")),
         ("Faults", faults),
         ("Token", token),
         ("Connect", "GET /v3/feed/market-data-feed/authorize with `Authorization: Bearer`".into()),

@@ -8,6 +8,7 @@
 //! - [`frames`] the feed's messages in their order
 //! - [`faults`] how a line may fail, by chance and repeatable
 //! - [`line`] what becomes of the frames on their way
+//! - [`recording`] a day as a run once heard it
 //! - [`candles`] history over REST, with its quirks
 //! - [`pace`] market time and the time that passes here
 //! - [`server`] the sockets: `routes` over HTTP, and each `connection` to the feed
@@ -21,6 +22,7 @@ pub mod frames;
 pub mod line;
 pub mod market;
 pub mod pace;
+pub mod recording;
 mod routes;
 pub mod script;
 pub mod server;

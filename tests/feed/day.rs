@@ -1,13 +1,14 @@
 //! A day as it is lived in simulated time: the stand-in exchange plays it, faults befall the line,
 //! the feed judges what arrives. No socket, no clock, no sleep.
 
+use std::iter::Filter;
 use std::mem::take;
 
 use lockstep::domain::event::Input;
 use lockstep::domain::time::{SECOND_US, Timestamp};
 use lockstep::exchange::candles::{self, Query};
 use lockstep::exchange::faults::Faults;
-use lockstep::exchange::frames::Frames;
+use lockstep::exchange::frames::{Frames, Sent};
 use lockstep::exchange::line::{Faulty, What};
 use lockstep::exchange::ticker::Mode;
 use lockstep::sources::feed::clock::Pace;
@@ -40,14 +41,18 @@ impl Lived {
     }
 }
 
+/// Which messages are not lost.
+pub type Kept = fn(&Sent) -> bool;
+
 struct Day<'a> {
     scene: &'a Scene,
+    kept: Kept,
     faults: Faults,
     seed: u64,
     feed: Feed,
     lived: Lived,
     now: Timestamp,
-    line: Option<Faulty<Frames>>,
+    line: Option<Faulty<Filter<Frames, Kept>>>,
     connections: u64,
     /// Until when nobody gets through.
     closed_until: Timestamp,
@@ -59,6 +64,11 @@ struct Day<'a> {
 
 /// Lives the scene's day from `from` on. Fails where it does not end.
 pub fn live(scene: &Scene, faults: Faults, seed: u64, from: Timestamp) -> Lived {
+    live_with(scene, faults, seed, from, |_| true)
+}
+
+/// The same with those messages only.
+pub fn live_with(scene: &Scene, faults: Faults, seed: u64, from: Timestamp, kept: Kept) -> Lived {
     let settings = Settings {
         pace: Pace::Times(1),
         lateness_ms: LATENESS_MS,
@@ -72,6 +82,7 @@ pub fn live(scene: &Scene, faults: Faults, seed: u64, from: Timestamp) -> Lived 
     let lived = Lived { inputs: warmup.collect(), lookups: 0, stopped: None };
     let mut day = Day {
         scene,
+        kept,
         faults,
         seed,
         feed: Feed::new(&scene.run, settings, from, from.0),
@@ -139,6 +150,7 @@ impl Day<'_> {
         self.knocks = false;
         let keys = self.scene.market.keys();
         let frames = Frames::new(&self.scene.market, keys, Mode::Full, self.now);
+        let frames = frames.filter(self.kept);
         self.line = Some(Faulty::new(frames, self.faults, self.seed, self.connections));
         self.connections += 1;
         self.hear(&Heard::Up);

@@ -8,7 +8,7 @@ use lockstep::domain::fact::{Notice, NoticeKind};
 use lockstep::domain::time::{MINUTE_US, SECOND_US, Timestamp};
 use lockstep::exchange::faults::Faults;
 
-use crate::day::{LATENESS_MS, Lived, STEP_US, live};
+use crate::day::{Kept, LATENESS_MS, Lived, STEP_US, live, live_with};
 use crate::judge::{bars, fills, signals};
 use crate::scene::{BSE, DAYS, Scene, TATA, outputs};
 
@@ -21,6 +21,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_closing_auction_makes_no_bar", a_closing_auction_makes_no_bar),
     ("a_stock_with_hours_of_its_own_misses_nothing", a_stock_with_hours_of_its_own_misses_nothing),
     ("a_holiday_is_waited_out", a_holiday_is_waited_out),
+    ("the_end_of_a_day_that_was_lost_is_looked_up", the_end_of_a_day_that_was_lost_is_looked_up),
     ("a_run_without_a_session_is_over_at_once", a_run_without_a_session_is_over_at_once),
 ];
 
@@ -194,6 +195,30 @@ fn a_holiday_is_waited_out() {
     let (got, since) = (outputs(&scene.run, &lived.heard()), scene.run.config.active_from);
     assert_eq!(bars(&got, since), bars(&scene.whole, since));
     assert_eq!(fills(&got), fills(&scene.whole));
+}
+
+/// A trade that was left out is noticed by the next one, but after the last there is none.
+fn the_end_of_a_day_that_was_lost_is_looked_up() {
+    let (scene, end) = (Scene::new("2024-10-03", 7), at("2024-10-03T15:30"));
+    let without_last_word: Kept =
+        |sent| sent.at < at("2024-10-03T15:29:30") || at("2024-10-03T15:30:01") <= sent.at;
+    let with_it: Kept =
+        |sent| sent.at < at("2024-10-03T15:29:30") || at("2024-10-03T15:30") <= sent.at;
+    for kept in [without_last_word, with_it] {
+        let from = at("2024-10-03T09:10");
+        let lived = live_with(&scene, Faults::default(), 7, from, kept);
+        let missed = lived.inputs.iter().filter_map(|(_, input)| match input {
+            Input::Gap(gap) => Some(*gap),
+            _ => None,
+        });
+        let missed: Vec<_> = missed.collect();
+        assert!(!missed.is_empty(), "nobody noticed");
+        assert!(missed.iter().all(|gap| gap.from >= end.plus_minutes(-2)), "{missed:?}");
+        let told = told(&scene, &lived);
+        assert!(told.ended[0] <= end.plus_minutes(1).plus_us(3 * SECOND_US), "{:?}", told.ended);
+        let (got, since) = (outputs(&scene.run, &lived.heard()), scene.run.config.active_from);
+        assert_eq!(bars(&got, since), bars(&scene.whole, since));
+    }
 }
 
 fn a_run_without_a_session_is_over_at_once() {

@@ -18,7 +18,11 @@ fn desk() -> Desk {
 
 /// Starts an exchange and reads what it says of itself.
 fn opened(desk: &Desk, more: &[&str]) -> (Child, BufReader<std::process::ChildStdout>, String) {
-    let mut command = desk.command("", &[&["feed", "serve", "short"], more].concat());
+    serving(desk, &[&["short"], more].concat())
+}
+
+fn serving(desk: &Desk, words: &[&str]) -> (Child, BufReader<std::process::ChildStdout>, String) {
+    let mut command = desk.command("", &[&["feed", "serve"], words].concat());
     let mut child =
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
@@ -82,6 +86,22 @@ fn a_token_is_made_once_and_kept_for_its_owner() {
     closed(child);
     let (child, _stdout, _) = opened(&desk, &flags);
     assert_eq!(desk.read("token"), token);
+    closed(child);
+}
+
+#[test]
+fn what_a_run_heard_is_served_again() {
+    let desk = desk();
+    desk.run("live --feed sim:short").expect(0);
+    let run = std::fs::read_dir(desk.at("runs")).expect("runs").next().expect("a run");
+    let run = run.expect("an entry").path();
+    let run = run.to_str().expect("it is text");
+    let (child, _stdout, said) = serving(&desk, &["--recorded", run]);
+    let market = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(market.contains("messages of"), "{said}");
+    assert!(market.contains("from 2024-10-03T09:00 · speed max"), "{said}");
+    assert_eq!(fact(&said, "Keys"), TATA);
+    assert_eq!(status(fact(&said, "Exchange"), fact(&said, "Token")), 200);
     closed(child);
 }
 

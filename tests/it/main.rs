@@ -27,6 +27,7 @@ mod limit_stories;
 mod live_stories;
 mod raw_parquet;
 mod readme;
+mod recorded;
 mod reference;
 mod reference_live;
 mod resume;

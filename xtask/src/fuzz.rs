@@ -78,7 +78,7 @@ mod tests {
     fn a_target_that_is_not_there_is_named_with_those_that_are() {
         let stop = run("frames", 1).unwrap_err();
         let why = "fuzz: no target `frames`; there are candles, case, checkpoint, complaint, csv, \
-                   feed, frame, header, mark, payload, reader, tape";
+                   feed, frame, header, judge, mark, payload, raw, reader, tape";
         assert_eq!((stop.exit, stop.why.as_str()), (2, why));
     }
 

@@ -38,14 +38,7 @@ impl RawWriter {
     /// # Errors
     /// When the disk says no.
     pub fn add(&mut self, received_ns: i64, bytes: &[u8]) -> io::Result<()> {
-        let too_long = |_| io::Error::other("a message of more than 4 GiB");
-        let length = u32::try_from(bytes.len()).map_err(too_long)?.to_le_bytes();
-        let received = received_ns.to_le_bytes();
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&[&length[..], &received].concat()), bytes);
-        self.file.write_all(&length)?;
-        self.file.write_all(&received)?;
-        self.file.write_all(bytes)?;
-        self.file.write_all(&crc.to_le_bytes())
+        write(&mut self.file, received_ns, bytes)
     }
 
     /// Hands everything to the system.
@@ -57,6 +50,17 @@ impl RawWriter {
     }
 }
 
+fn write(out: &mut impl io::Write, received_ns: i64, bytes: &[u8]) -> io::Result<()> {
+    let too_long = |_| io::Error::other("a message of more than 4 GiB");
+    let length = u32::try_from(bytes.len()).map_err(too_long)?.to_le_bytes();
+    let received = received_ns.to_le_bytes();
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&[&length[..], &received].concat()), bytes);
+    out.write_all(&length)?;
+    out.write_all(&received)?;
+    out.write_all(bytes)?;
+    out.write_all(&crc.to_le_bytes())
+}
+
 /// A message as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawFrame {
@@ -64,6 +68,18 @@ pub struct RawFrame {
     pub received_ns: i64,
     /// What came.
     pub bytes: Vec<u8>,
+}
+
+impl RawFrame {
+    /// The message as it stands in a file.
+    ///
+    /// # Errors
+    /// When it is longer than a file can say.
+    pub fn encode(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(self.bytes.len() + 16);
+        write(&mut bytes, self.received_ns, &self.bytes)?;
+        Ok(bytes)
+    }
 }
 
 /// The messages beside the journal of a run, in order, and how many files end in the middle of one.
@@ -75,17 +91,21 @@ pub fn read(run_dir: &Path) -> io::Result<(Vec<RawFrame>, usize)> {
     for path in files(&run_dir.join(FOLDER))? {
         let mut bytes = Vec::new();
         File::open(path)?.read_to_end(&mut bytes)?;
-        let mut rest = &bytes[..];
-        while !rest.is_empty() {
-            let Some((frame, after)) = first(rest) else {
-                torn += 1;
-                break;
-            };
-            frames.push(frame);
-            rest = after;
-        }
+        let (whole, is_torn) = parse(&bytes);
+        frames.extend(whole);
+        torn += usize::from(is_torn);
     }
     Ok((frames, torn))
+}
+
+/// The messages of one file, and whether it ends in the middle of one.
+pub fn parse(bytes: &[u8]) -> (Vec<RawFrame>, bool) {
+    let (mut frames, mut rest) = (Vec::new(), bytes);
+    while let Some((frame, after)) = first(rest) {
+        frames.push(frame);
+        rest = after;
+    }
+    (frames, !rest.is_empty())
 }
 
 fn first(bytes: &[u8]) -> Option<(RawFrame, &[u8])> {

@@ -6,22 +6,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use lockstep::domain::event::{Event, Record};
+use lockstep::domain::event::{Event, Input, Record, RunStarted};
 use lockstep::domain::money::{PRICE_MAX, Price, QTY_MAX, Qty};
 use lockstep::domain::tape::{Names, read_record, write_record};
+use lockstep::domain::time::{Date, SECOND_US, Timestamp};
 use lockstep::driver::case::Case;
+use lockstep::driver::plan::{DateRange, Plan, Request as RunRequest};
+use lockstep::exchange::recording::Recording;
 use lockstep::journal::checkpoint::Checkpoint;
 use lockstep::journal::frame::{self, Commit, FRAME_MAX, HEAD_BYTES, Head, NoFrame, Seal};
 use lockstep::journal::mark::{Mark, SLOT_BYTES};
 use lockstep::journal::record::REGISTRY;
 use lockstep::journal::segment::{self, HEADER_BYTES, Header, RunId};
 use lockstep::journal::{Buffer, End, Reader, codec};
+use lockstep::sources::feed::clock::Pace;
+use lockstep::sources::feed::{Feed, Settings, Told};
 use lockstep::sources::import::{ColumnNames, NaiveClock, Request, import};
 use lockstep::sources::market::Market;
 use lockstep::sources::store::Store;
 use lockstep::sources::upstox::candles::Candles;
 use lockstep::sources::upstox::frame::decode;
 use lockstep::sources::upstox::message;
+use lockstep::sources::upstox::raw as raw_file;
+use lockstep::sources::upstox::socket::{Down, Heard};
 use lockstep::sources::upstox::value::{Minute, is_name};
 use tempfile::TempDir;
 
@@ -29,7 +36,7 @@ use tempfile::TempDir;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every door.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     ("frame", frame),
     ("payload", payload),
     ("header", header),
@@ -42,6 +49,8 @@ pub const TARGETS: [Target; 12] = [
     ("feed", feed),
     ("candles", candles),
     ("complaint", complaint),
+    ("raw", raw),
+    ("judge", judge),
 ];
 
 /// The repository, seen from its own package and from `fuzz/`.
@@ -445,4 +454,110 @@ pub fn complaint(data: &[u8]) -> bool {
         assert!(!words.contains(char::is_control) && words.chars().count() <= 203, "{words}");
     }
     !complaint.error.is_empty()
+}
+
+/// A file of raw messages. What is read is what stands there, byte for byte, and can be played.
+pub fn raw(data: &[u8]) -> bool {
+    let (frames, is_torn) = raw_file::parse(data);
+    let mut again = Vec::new();
+    for frame in &frames {
+        again.extend(frame.encode().expect("it was short enough to be read"));
+    }
+    assert!(data.starts_with(&again) && is_torn == (again.len() < data.len()));
+    let count = frames.len();
+    let played = Recording::new(frames);
+    assert_eq!(played.frames.len(), count, "nothing is left out");
+    assert!(played.frames.is_sorted_by_key(|sent| sent.at));
+    count > 0
+}
+
+/// A live feed's judgement under a script: words of the network and time that passes, in any order.
+/// Time never goes back, what is closed stays closed, and what is handed on can be true.
+pub fn judge(data: &[u8]) -> bool {
+    let (run, begin) = judged();
+    let mut feed = Feed::new(run, judged_settings(), *begin, begin.0);
+    let (mut rest, mut now_us, mut watermark) = (data, begin.0, Timestamp::MIN);
+    let mut has_ticks = false;
+    while !rest.is_empty() {
+        let ([what, low, high], after) = take(rest);
+        let count = usize::from(u16::from_le_bytes([low, high]));
+        let (words, after) =
+            if what % 5 == 1 { (&[][..], after) } else { after.split_at(after.len().min(count)) };
+        rest = after;
+        let mut told = Told::default();
+        match what % 5 {
+            0 => feed.hear(&Heard::Up, now_us, &mut told),
+            1 => {
+                now_us += count as i64 * SECOND_US / 10;
+                feed.pass(now_us, &mut told);
+            }
+            2 => feed.hear(&Heard::Frame(words.to_vec()), now_us, &mut told),
+            3 => {
+                let down = Down::Closed { code: None, reason: String::new() };
+                feed.hear(&Heard::Down(down), now_us, &mut told);
+            }
+            _ => {
+                let text = String::from_utf8_lossy(words).into_owned();
+                feed.hear(&Heard::Text(text), now_us, &mut told);
+            }
+        }
+        for input in &told.inputs {
+            has_ticks |= matches!(input, Input::Tick(_));
+            if let Input::Watermark(time) = input {
+                assert!(*time > watermark, "{time} after {watermark}");
+                watermark = *time;
+            }
+            assert_judged(run, input);
+        }
+        assert!(feed.watermark() >= watermark);
+    }
+    has_ticks
+}
+
+fn assert_judged(run: &RunStarted, input: &Input) {
+    let is_known = |id: usize| id < run.instruments.len();
+    match input {
+        Input::Tick(tick) => {
+            assert!(is_known(tick.instrument.index()));
+            assert_price(tick.price);
+        }
+        Input::Gap(gap) => assert!(gap.from < gap.to && is_known(gap.instrument.index())),
+        Input::Notice(notice) => {
+            assert!(!notice.detail.contains(char::is_control), "{notice:?}");
+        }
+        Input::Watermark(_) | Input::Backfill(_) => {}
+        other => panic!("a feed says no {other:?}"),
+    }
+}
+
+/// One session, and a time within it at which somebody begins to listen.
+fn judged() -> &'static (RunStarted, Timestamp) {
+    static RUN: OnceLock<(RunStarted, Timestamp)> = OnceLock::new();
+    RUN.get_or_init(|| {
+        let day = Date::parse("2026-06-01").expect("a date");
+        let request = RunRequest {
+            range: DateRange { first: day, last: day },
+            warmup_sessions: 0,
+            keys: ["NSE_EQ|INE245A01021", "NSE_EQ|INE118H01025"].map(str::to_owned).into(),
+            strategy: Default::default(),
+            execution: Default::default(),
+            fees: "nse".to_owned(),
+            commands: Vec::new(),
+        };
+        let market = Market::embedded().expect("the market is sound");
+        let run = Plan::new(&request, &market).expect("a day of the calendar").run;
+        (run, Timestamp::from_ist(day, 9, 20))
+    })
+}
+
+fn judged_settings() -> Settings {
+    Settings {
+        pace: Pace::Times(1),
+        lateness_ms: 2_000,
+        silence_ms: 15_000,
+        trusts_first: false,
+        tells_each_trade: true,
+        archive_delay_ms: 5_000,
+        seed: 1,
+    }
 }

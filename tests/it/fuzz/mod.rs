@@ -139,6 +139,16 @@ fn complaints() {
     feed("complaint", 10_000);
 }
 
+#[test]
+fn raw_messages() {
+    feed("raw", 10_000);
+}
+
+#[test]
+fn judgements() {
+    feed("judge", 10_000);
+}
+
 /// A target that is not built, has no seed or is not run here would look at nothing.
 #[test]
 fn every_target_is_built_and_has_seeds() {

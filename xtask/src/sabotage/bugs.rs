@@ -9,6 +9,8 @@ pub enum Judge {
     Stops,
     /// A trial of the crash target.
     Trial(&'static str),
+    /// Days of the calendar in every weather.
+    Feed,
     /// The unit tests whose names contain this.
     Test(&'static str),
     /// The integration tests whose names contain this.

@@ -5,6 +5,7 @@
 mod alignment;
 mod bugs;
 mod copy;
+mod feed;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -15,6 +16,8 @@ use bugs::{Bug, Judge};
 
 /// Seeds of the crash simulation that a bug has to be found in.
 const SEEDS: &str = "12000";
+/// Days on a bad line that a bug of the feed has to be found in.
+const DAYS: &str = "420";
 /// Bugs of a share.
 const SHARE: usize = 3;
 const OPTIMIZED: [&str; 2] =
@@ -66,7 +69,7 @@ pub fn run(only: Option<&str>, share: bool, list: bool) -> Done {
 
 /// All bugs.
 fn all() -> impl Iterator<Item = &'static Bug> + Clone {
-    bugs::BUGS.iter().chain(alignment::BUGS)
+    bugs::BUGS.iter().chain(alignment::BUGS).chain(feed::BUGS)
 }
 
 /// The bugs to be planted.
@@ -159,6 +162,7 @@ impl Judge {
             Judge::Seeds => "seeds",
             Judge::Stops => "stops",
             Judge::Trial(_) => "trial",
+            Judge::Feed => "feed",
             Judge::Test(_) => "tests",
             Judge::Story(_) => "stories",
         }
@@ -173,6 +177,7 @@ impl Judge {
             }
             Judge::Stops => (&["--test", "crash"], vec!["simulate", "--fail-fast", "--stops"]),
             Judge::Trial(name) => (&["--test", "crash"], vec![name]),
+            Judge::Feed => (&["--test", "feed"], vec!["simulate", "--seeds", DAYS]),
             Judge::Test(name) => (&["--lib"], vec![name]),
             Judge::Story(name) => (&["--test", "it"], vec![name]),
         };
@@ -183,7 +188,8 @@ impl Judge {
 
 /// What a failing judge says first, short enough for a table.
 fn first_finding(said: &str) -> String {
-    let crash = said.lines().find_map(|line| line.strip_prefix("cargo xtask crash "));
+    let simulated = ["cargo xtask crash ", "cargo xtask feed "];
+    let crash = said.lines().find(|line| simulated.iter().any(|command| line.starts_with(command)));
     let crash = crash.and_then(|line| line.split_once(": ")).map(|(_, what)| what);
     let failed = || said.lines().find_map(|line| line.strip_prefix("---- ")?.split(' ').next());
     let what = crash.or_else(failed).unwrap_or("it failed without a word");
