@@ -75,7 +75,7 @@ impl IndicatorColumns {
             atr: exponential_mean(&range, COM_14, 14),
             adx: directional_index(&high, &low, &range),
             vwap: session_vwap(bars),
-            vol_z: volume_deviation(bars),
+            vol_z: volume_deviation(bars, VOLUME_BARS_MIN),
             swing_high: swings_of(|bar| bar.high.0),
             swing_low: swings_of(|bar| -bar.low.0).unary(|negated| -negated),
         }
@@ -242,8 +242,9 @@ fn session_mean(bars: &[Bar15m]) -> Float64Array {
     column.into()
 }
 
-/// Standard score of the volume among the last bars, exact up to the last three operations.
-fn volume_deviation(bars: &[Bar15m]) -> Float64Array {
+/// Standard score of the volume among the last bars, exact up to the last three operations; 0 while
+/// there are fewer bars than `count_min`.
+pub fn volume_deviation(bars: &[Bar15m], count_min: usize) -> Float64Array {
     // Sums of everything before each bar; integers, so a difference of two is exact.
     let mut sums = vec![(0_i128, 0_i128)];
     for (i, bar) in bars.iter().enumerate() {
@@ -253,7 +254,7 @@ fn volume_deviation(bars: &[Bar15m]) -> Float64Array {
     Float64Array::from_iter_values((0..bars.len()).map(|i| {
         let from = (i + 1).saturating_sub(VOLUME_BARS);
         let count = i + 1 - from;
-        if count < VOLUME_BARS_MIN {
+        if count < count_min {
             return 0.0;
         }
         let n = count as i128;

@@ -94,7 +94,7 @@ fn run_with(
     commands: &[Command],
     signals_of: impl Fn(&[Bar15m], &IndicatorColumns) -> Vec<Option<Signal>>,
 ) -> Outcome {
-    let frame_of = |bars: Vec<Bar15m>| {
+    let frame_of = |bars: Vec<Bar15m>, _: &BarColumns| {
         let columns = IndicatorColumns::of(&bars, run.config.strategy.swing_period as usize);
         let signals = signals_of(&bars, &columns);
         Frame { indicators: columns.rows(&bars), bars, signals }
@@ -102,13 +102,14 @@ fn run_with(
     follow(run, columns, commands, frame_of, 0)
 }
 
-/// The same with other indicators too: `frame_of` makes everything of one instrument's bars.
+/// The same with other indicators too: `frame_of` makes everything of one instrument's bars and the
+/// minutes that count.
 /// `cooldown_bars` is that of execution `compat`; `honest` has its own.
 fn follow(
     run: &RunStarted,
     columns: &[BarColumns],
     commands: &[Command],
-    frame_of: impl Fn(Vec<Bar15m>) -> Frame,
+    frame_of: impl Fn(Vec<Bar15m>, &BarColumns) -> Frame,
     cooldown_bars: u32,
 ) -> Outcome {
     let width = run.config.strategy.bar_minutes;
@@ -121,7 +122,8 @@ fn follow(
         .zip(&hours)
         .zip((0..).map(InstrumentId))
         .map(|((minutes, hours), id)| {
-            frame_of(resample::strategy_bars(&minutes.accepted(), hours, width, id))
+            let accepted = minutes.accepted();
+            frame_of(resample::strategy_bars(&accepted, hours, width, id), &accepted)
         })
         .collect();
     let moments = timeline::of(run, &hours, &minutes, &frames, commands);

@@ -149,7 +149,7 @@ impl Scenario {
 
     /// The same with the cooldown of the Python system's live path.
     pub fn trade_as_live(&self) -> Outcome {
-        let frame_of = |bars: Vec<Bar15m>| {
+        let frame_of = |bars: Vec<Bar15m>, _: &BarColumns| {
             let indicators = IndicatorColumns::of(&bars, 5).rows(&bars);
             Frame { indicators, signals: self.signals_of(&bars), bars }
         };

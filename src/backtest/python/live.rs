@@ -2,12 +2,18 @@
 //! window at every bar. It shares its rules with the event core's `compat-live` and not a line
 //! of code.
 
-use crate::backtest::indicators::IndicatorColumns;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::backtest::indicators::{IndicatorColumns, volume_deviation};
 use crate::backtest::{Frame, Outcome, compat, follow, signals, swings, timeline};
-use crate::domain::config::{ExecutionConfig, RunConfig, StrategyConfig};
+use crate::domain::config::{
+    COMPAT_LIVE_BARS_MIN, COMPAT_LIVE_WINDOW, ExecutionConfig, RunConfig, StrategyConfig,
+};
 use crate::domain::event::{Command, RunStarted};
 use crate::domain::fact::{Bar15m, Indicators, Signal};
 use crate::domain::money::Cash;
+use crate::domain::time::Timestamp;
 use crate::sources::columns::BarColumns;
 
 /// What the sizing takes for the equity, whatever the account holds.
@@ -39,11 +45,30 @@ pub fn indicators(config: &RunConfig, bars: &[Bar15m], window: Window) -> Vec<In
     frame(config, bars.to_vec(), window).indicators
 }
 
-/// A run of the profile over minutes, as the event core does it: bars of rules 1 and 2, everything
-/// by close time and instrument. The oracle of the core's `compat-live`; see [`super::super::run`].
+/// A run of the profile over minutes, as the event core does it: bars of rules 1 and 2, each known
+/// as late as the live path knows it (rules 7.1), at the close of the instrument's first minute of
+/// a later bar; the last one never. All times are those, but for the bars' own. The oracle of the
+/// core's `compat-live`; see [`super::super::run`].
 pub fn run(run: &RunStarted, columns: &[BarColumns], commands: &[Command]) -> Outcome {
-    let frame_of = |bars| frame(&run.config, bars, Window::of(&run.config.strategy));
-    follow(run, columns, commands, frame_of, run.config.execution.cooldown_bars)
+    let (width, bars_max) = (i64::from(run.config.strategy.bar_minutes), COMPAT_LIVE_WINDOW);
+    let window = Window { bars_max, bars_min: COMPAT_LIVE_BARS_MIN as usize };
+    let ends = RefCell::new(BTreeMap::new());
+    let frame_of = |bars: Vec<Bar15m>, minutes: &BarColumns| {
+        let times = minutes.open_time.values();
+        let known = |bar: Bar15m| {
+            let later = bar.open_time.plus_minutes(width);
+            let next = times.get(times.partition_point(|time| *time < later.0))?;
+            ends.borrow_mut().insert((bar.instrument, bar.open_time), bar.close_time);
+            Some(Bar15m { close_time: Timestamp(*next).plus_minutes(1), ..bar })
+        };
+        frame(&run.config, bars.into_iter().filter_map(known).collect(), window)
+    };
+    let cooldown_bars = run.config.execution.cooldown_bars;
+    let mut outcome = follow(run, columns, commands, frame_of, cooldown_bars);
+    for bar in &mut outcome.bars {
+        bar.close_time = ends.borrow()[&(bar.instrument, bar.open_time)];
+    }
+    outcome
 }
 
 /// A run over bars as the Python system does it: the instruments take turns, one bar each.
@@ -75,7 +100,9 @@ pub fn at_last(
     let columns = IndicatorColumns::of_python(seen, swings::truncated_at_last, period);
     let evaluated = if seen.len() >= window.bars_min { last..last + 1 } else { 0..0 };
     let hits = signals::hits(&config, seen, &columns, evaluated).pop();
-    let row = columns.rows(seen).pop().expect("a row for each bar");
+    let mut row = columns.rows(seen).pop().expect("a row for each bar");
+    // However few bars the window holds (rules 7.2).
+    row.vol_z = volume_deviation(seen, 1).value(last);
     (row, hits.and_then(|hits| hits.into_iter().next()))
 }
 

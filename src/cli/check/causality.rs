@@ -28,7 +28,7 @@ pub struct CausalityArgs {
     #[arg(long, value_name = "N", default_value = "6000")]
     walk_sessions: u32,
     /// How often the case's own sessions are shuffled
-    #[arg(long, value_name = "N", default_value = "24")]
+    #[arg(long, value_name = "N", default_value = "72")]
     shuffles: u32,
     /// Seed of walks and shuffles
     #[arg(long, value_name = "N", default_value = "1")]

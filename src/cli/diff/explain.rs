@@ -46,7 +46,7 @@ pub fn execute(args: &DiffArgs) -> Result<(String, Exit), Failure> {
         RunsError::Compare(error) => failure(error, "CASE"),
     })?;
     let causes = runs.explain().map_err(|error| failure(error, "CASE"))?;
-    let gone = made_again(&runs, &causes)?;
+    let gone = runs.made_again(&causes).map_err(|error| failure(error, "CASE"))?;
     let found = Explained { runs: &runs, causes, gone, notes };
     let exit = if runs.comparison.is_same() { Exit::Same } else { Exit::Differs };
     let text = match args.format {
@@ -87,22 +87,6 @@ fn apart(golden: &Book, told: &Book) -> usize {
         })
     };
     TableKind::ALL.into_iter().map(|kind| rows(kind).count()).sum()
-}
-
-/// Makes every witness once more, each once for all differences that have it.
-fn made_again(runs: &Runs<'_>, causes: &[Cause]) -> Result<usize, Failure> {
-    let mut groups: Vec<(&Cause, Vec<usize>)> = Vec::new();
-    for (place, cause) in causes.iter().enumerate() {
-        match groups.iter_mut().find(|(other, _)| *other == cause) {
-            Some((_, places)) => places.push(place),
-            None => groups.push((cause, vec![place])),
-        }
-    }
-    let mut gone = 0;
-    for (cause, places) in groups {
-        gone += runs.vanishing(&places, cause).map_err(|error| failure(error, "CASE"))?;
-    }
-    Ok(gone)
 }
 
 /// A witness in words.

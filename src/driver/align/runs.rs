@@ -120,21 +120,26 @@ impl<'a> Runs<'a> {
         Ok(())
     }
 
-    /// Runs live again with what a witness names, and says how many of the differences in these
-    /// places are gone.
+    /// Runs live again with what each witness names, once for all differences that have the same,
+    /// and says how many differences are gone. `causes` are those of the differences, in their
+    /// order.
     ///
     /// # Errors
     /// When a book cannot be compared.
-    pub fn vanishing(&self, places: &[usize], cause: &Cause) -> Result<usize, Error> {
-        if cause.witness.is_empty() {
-            return Ok(0);
+    pub fn made_again(&self, causes: &[Cause]) -> Result<usize, Error> {
+        let mut groups: Vec<(&Cause, Vec<&Difference>)> = Vec::new();
+        for (cause, difference) in causes.iter().zip(&self.comparison.differences) {
+            match groups.iter_mut().find(|(other, _)| *other == cause) {
+                Some((_, differences)) => differences.push(difference),
+                None => groups.push((cause, vec![difference])),
+            }
         }
-        let left = self.left_without(&cause.witness)?;
-        let is_gone = |place: &&usize| {
-            let difference = self.comparison.differences.get(**place);
-            difference.is_some_and(|difference| !left.contains(&address(difference)))
-        };
-        Ok(places.iter().filter(is_gone).count())
+        let mut gone = 0;
+        for (cause, differences) in groups.iter().filter(|(cause, _)| !cause.witness.is_empty()) {
+            let left = self.left_without(&cause.witness)?;
+            gone += differences.iter().filter(|one| !left.contains(&address(one))).count();
+        }
+        Ok(gone)
     }
 
     /// Where live still differs once it has these parts of the golden's world.

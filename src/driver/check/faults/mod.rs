@@ -216,25 +216,13 @@ fn of_runs(stretch: &Stretch, world: &World, told: &Told, is_golden: bool) -> Fo
 fn explained(golden: (&World, &Told), live: (&World, &Told)) -> Found {
     let runs = Runs::new((golden.0, &golden.1.book), live).expect("they have the same symbols");
     let causes = runs.explain().expect("there is something to compare");
-    let mut found = Found::default();
-    let mut again: Vec<(usize, bool)> = Vec::new();
-    for (place, cause) in causes.iter().enumerate() {
+    let mut found = Found {
+        witnesses: causes.iter().filter(|cause| !cause.witness.is_empty()).count(),
+        vanished: runs.made_again(&causes).expect("they were compared before"),
+        ..Found::default()
+    };
+    for cause in &causes {
         *found.classes.entry(cause.class).or_default() += 1;
-        if cause.witness.is_empty() {
-            continue;
-        }
-        found.witnesses += 1;
-        // One run for all that have the same witness.
-        let same = again.iter().find(|(other, _)| causes[*other].witness == cause.witness);
-        if same.is_none() {
-            again.push((place, true));
-        }
-    }
-    for (first, _) in again {
-        let of_witness = |place: &usize| causes[*place].witness == causes[first].witness;
-        let places: Vec<usize> = (0..causes.len()).filter(of_witness).collect();
-        let gone = runs.vanishing(&places, &causes[first]).expect("they were compared before");
-        found.vanished += gone;
     }
     found
 }
