@@ -143,10 +143,11 @@ impl Worker {
     }
 
     /// Puts a keeper on a thread of its own.
-    pub fn start(mut keeper: Keeper, room: usize) -> Worker {
+    pub fn start(mut keeper: Keeper) -> Worker {
         let (full, stacks) = sync_channel::<Vec<Batch>>(UNDER_WAY);
         let (kept, empty) = sync_channel(UNDER_WAY + 1);
-        let stack = |batches| (0..batches).map(|_| Batch::with_room(room)).collect();
+        // Each gets its room when it is first filled: a short run fills few.
+        let stack = |batches| (0..batches).map(|_| Batch::default()).collect();
         for _ in 0..UNDER_WAY {
             kept.send(stack(TOGETHER)).expect("both ends of the channel are here");
         }

@@ -229,7 +229,7 @@ impl Writer {
     pub fn in_background(self) -> Writer {
         let desk = match self.desk {
             Desk::Here(keeper) if self.mode == PersistMode::Durable => Desk::Here(keeper),
-            Desk::Here(keeper) => Desk::Away(Worker::start(*keeper, self.limits.batch_bytes)),
+            Desk::Here(keeper) => Desk::Away(Worker::start(*keeper)),
             Desk::Away(worker) => Desk::Away(worker),
         };
         Writer { desk, ..self }
