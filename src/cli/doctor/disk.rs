@@ -15,7 +15,7 @@ const ROOM_MIN: u64 = 64 << 20;
 const SYNCS: usize = 9;
 const SYNC_US_SLOW: u128 = 20_000;
 /// The type of a file system that lives in memory, as `statfs` says it.
-const TMPFS: i64 = 0x0102_1994;
+const TMPFS: i128 = 0x0102_1994;
 
 /// What was measured.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ pub fn measure(place: &Path) -> io::Result<Disk> {
     let kind = rustix::fs::statfs(place)?;
     Ok(Disk {
         free: room.f_bavail.saturating_mul(room.f_frsize),
-        is_memory: i64::try_from(kind.f_type).is_ok_and(|kind| kind == TMPFS),
+        is_memory: i128::from(kind.f_type) == TMPFS,
         sync_us: times[times.len() / 2],
     })
 }
