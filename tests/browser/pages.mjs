@@ -152,6 +152,9 @@ story('a stale row turns grey and says so', async () => {
   const data = JSON.stringify({ ...state.state, journal: 'following', parity: 'same', rows, events: [] });
   const body = `event: state\nid: 1\ndata: ${data}\n\n`;
   await context.route('**/api/v1/stream', (route) => route.fulfill({ contentType: 'text/event-stream', body }));
+  // A stream that ends is asked for again, and meanwhile the state.
+  const whole = { ...state, state: { ...state.state, rows } };
+  await context.route('**/api/v1/state', (route) => route.fulfill({ json: whole }));
   await page.goto(`${world.replay.url}/scanner`);
   await page.waitForSelector('tr.stale');
   assert.match(await text(page, 'tr.stale .c-age'), /50:00 stale/);

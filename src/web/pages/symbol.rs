@@ -197,9 +197,13 @@ fn link(key: &str, bar: Timestamp) -> String {
     format!("/symbol/{}?bar={}#why", encoded(key), encoded(&bar.to_string()))
 }
 
+/// A table under a heading. A column of numbers has a `#` in front.
 fn section(id: &str, title: &str, columns: &[&str], rows: &str) -> String {
-    let head: String =
-        columns.iter().map(|column| format!("<th scope=\"col\">{column}</th>")).collect();
+    let column = |name: &&str| match name.strip_prefix('#') {
+        Some(name) => format!("<th scope=\"col\" class=\"num\">{name}</th>"),
+        None => format!("<th scope=\"col\">{name}</th>"),
+    };
+    let head: String = columns.iter().map(column).collect();
     let body = match rows {
         "" => "<p class=\"hint\">None.</p>".to_owned(),
         rows => format!(
@@ -236,7 +240,7 @@ fn near_misses(model: &Model, key: &str) -> String {
     };
     let looked_at = (0..bars.len()).rev().take(MISSES_LOOKED_AT);
     let rows: String = looked_at.filter_map(missed).take(MISSES).collect();
-    let columns = ["Bar", "Would have been", "Why not", "Left", "Right", "Lacked"];
+    let columns = ["Bar", "Would have been", "Why not", "#Left", "#Right", "#Lacked"];
     section("misses-head", "Near misses", &columns, &rows)
 }
 
@@ -268,7 +272,7 @@ fn signals(model: &Model, key: &str) -> String {
             )
         })
         .collect();
-    let columns = ["Bar", "Signal", "Price ₹", "Stop ₹", "Target ₹", "Shares", "Became"];
+    let columns = ["Bar", "Signal", "#Price ₹", "#Stop ₹", "#Target ₹", "#Shares", "Became"];
     section("signals-head", "Signals", &columns, &rows)
 }
 
@@ -293,7 +297,7 @@ fn trades(model: &Model, key: &str) -> String {
             )
         })
         .collect();
-    let columns = ["Entered", "Way", "Shares", "Entry ₹", "Exit ₹", "Net ₹", "Ended by"];
+    let columns = ["Entered", "Way", "#Shares", "#Entry ₹", "#Exit ₹", "#Net ₹", "Ended by"];
     section("trades-head", "Trades", &columns, &rows)
 }
 
@@ -340,8 +344,8 @@ fn bars(model: &Model, key: &str) -> String {
         })
         .collect();
     let columns = [
-        "Bar", "Open", "High", "Low", "Close", "Volume", "VWAP", "EMA 20", "EMA 50", "ATR", "ADX",
-        "Vol z",
+        "Bar", "#Open", "#High", "#Low", "#Close", "#Volume", "#VWAP", "#EMA 20", "#EMA 50",
+        "#ATR", "#ADX", "#Vol z",
     ];
     section("bars-head", "Bars and indicators", &columns, &rows)
 }
