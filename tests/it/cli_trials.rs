@@ -141,17 +141,17 @@ fn flips(profile: &str, to: &str, every: usize) {
             None => assert!(as_it_was.is_none(), "a signal always has an end"),
         }
     });
-    assert!(signals > 2 && misses > 20, "{profile}: {signals} signals, {misses} near misses");
+    assert!(signals > 0 && misses > 4, "{profile}: {signals} signals, {misses} near misses");
 }
 
 #[test]
 fn the_smallest_change_flips_and_99_percent_of_it_does_not() {
-    flips("causal", "2024-12-31", 9);
+    flips("causal", "2024-12-31", 25);
 }
 
 #[test]
 fn so_it_is_under_compat_live() {
-    flips("compat-live", "2024-12-31", 40);
+    flips("compat-live", "2024-12-31", 120);
 }
 
 #[test]
