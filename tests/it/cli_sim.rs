@@ -165,7 +165,9 @@ fn how_it_goes_is_told_at_the_end_and_in_a_file_meanwhile() {
     }
     for timed in ["tick_to_signal", "journal_ack"] {
         assert!(health[timed]["count"].as_u64().unwrap() > 0, "{timed}: {health}");
-        assert!(health[timed]["p99_ms"].as_f64().unwrap() > 0.0, "{timed}: {health}");
+        let ms = |name: &str| health[timed][name].as_f64().unwrap();
+        assert!(ms("p50_ms") > 0.0 && ms("p50_ms") <= ms("p99_ms"), "{timed}: {health}");
+        assert!(ms("p99_ms") <= ms("max_ms"), "{timed}: {health}");
     }
     assert!(health["feed_lag"].is_null(), "trades of 2024 are not on their way: {health}");
     assert_eq!(health["last_bar_end"], "2024-10-04T15:30");

@@ -104,12 +104,12 @@ impl Watch {
             facts.push(("Last bar", fact));
         }
         let spreads = [
-            ("Lag", &self.lag, "from the trade to here"),
-            ("Latency", &self.signal, "from the message to the word of a signal"),
-            ("Acks", &self.acks.spread(), "for the disk to keep a batch"),
+            ("Lag", &self.lag, "from trade to here"),
+            ("Latency", &self.signal, "from message to signal"),
+            ("Acks", &self.acks.spread(), "to keep a batch"),
         ];
         for (label, spread, what) in spreads {
-            facts.extend(spread.words().map(|words| (label, format!("{words} {what}"))));
+            facts.extend(spread.words().map(|words| (label, format!("{words} · {what}"))));
         }
         facts
     }

@@ -35,7 +35,7 @@ impl Spread {
     pub fn words(&self) -> Option<String> {
         let (half, most) = (self.ms(0.5), self.ms(0.99));
         let longest = self.0.max() as f64 / 1_000.0;
-        let text = format!("p50 {half:.2} ms · p99 {most:.2} ms · longest {longest:.2} ms");
+        let text = format!("p50 {half:.2} · p99 {most:.2} · longest {longest:.2} ms");
         (self.count() > 0).then_some(text)
     }
 
