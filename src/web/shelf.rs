@@ -59,9 +59,11 @@ impl Shelf {
     }
 
     fn place(&self, dir: &Path) -> Place {
+        // A folder has one name here, however it was named.
+        let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_path_buf());
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = open.iter().position(|(path, _)| path == dir).map(|place| open.remove(place));
-        let (path, volume) = found.unwrap_or_else(|| (dir.to_path_buf(), Arc::default()));
+        let found = open.iter().position(|(path, _)| *path == dir).map(|place| open.remove(place));
+        let (path, volume) = found.unwrap_or_else(|| (dir, Arc::default()));
         open.insert(0, (path, Arc::clone(&volume)));
         open.truncate(OPEN_MAX);
         volume

@@ -1,5 +1,5 @@
 //! `plant RUN OUT` writes the journal of a finished run once more as one that is lived, up to the
-//! last signal, and waits for a line; then that signal comes with another quantity, as if a wrong
+//! last signal in the middle of a day, and waits for a line; then that signal comes with another quantity, as if a wrong
 //! program had written it, and the rest of the day. Another line seals it. For the browser's story
 //! of a page that turns red while somebody looks at it.
 
@@ -19,7 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     else {
         return Err("the run has no beginning".into());
     };
-    let is_signal = |record: &Record| matches!(record.event, Event::Output(Output::Signal(_)));
+    // By then the day has bars that are the same.
+    let is_signal = |record: &Record| match &record.event {
+        Event::Output(Output::Signal(signal)) => signal.bar_time.hour() >= 11,
+        _ => false,
+    };
     let place = records.iter().rposition(is_signal).ok_or("the run has no signal")?;
     let (seq, day) = (records[place].id.seq, records[place].event.time().map(|it| it.date()));
     if let Event::Output(Output::Signal(signal)) = &mut records[place].event {
