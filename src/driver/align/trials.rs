@@ -306,6 +306,8 @@ impl<'a> Trials<'a> {
         trials.extend(before.iter().filter(|_| is_cut.0).cloned());
         trials.extend(after.iter().filter(|_| is_cut.1).cloned());
         trials.extend(likely.iter().cloned());
+        trials
+            .extend(self.is_traded_alone(instrument).then_some((Class::Cooldown, Change::Execute)));
         let first = if self.base.first_index == 50 { 49 } else { 50 };
         trials.push((Class::WarmUp, Change::FirstIndex(first)));
         trials.extend((1..15).map(|minutes| (Class::PartialBar, Change::CutBar(minutes))));
@@ -313,6 +315,19 @@ impl<'a> Trials<'a> {
         trials.extend(before);
         trials.extend(after);
         trials
+    }
+
+    /// Whether of one instrument, whatever there is of the others, the golden has what is left of
+    /// live's signals when these are traded.
+    fn is_traded_alone(&self, instrument: InstrumentId) -> bool {
+        let of = |given: &&Given| given.instrument == instrument;
+        let golden: Vec<Given> = self.golden.iter().filter(of).cloned().collect();
+        let left = |signals: &[Signal]| {
+            let of = |signal: &&Signal| signal.instrument == instrument;
+            let signals: Vec<Signal> = signals.iter().filter(of).cloned().collect();
+            Alignment::of(&golden, &signals).differences.len()
+        };
+        left(self.ground.run_of(self.traded())) < left(self.live)
     }
 
     /// Rows whose price is not the close of their bar, as if the bar had closed there.
