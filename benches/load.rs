@@ -146,8 +146,11 @@ impl Sink for Acknowledged {
     }
 }
 
+/// A run's description, what came before its last day, and that day, each input when it is due.
+type Lived = (RunStarted, Vec<Input>, VecDeque<(Timestamp, Input)>);
+
 /// The last day of a recorded run, with what came before it.
-fn inputs(run: &Path) -> Done<(RunStarted, Vec<Input>, VecDeque<(Timestamp, Input)>)> {
+fn inputs(run: &Path) -> Done<Lived> {
     let mut started = None;
     let mut all: Vec<Input> = Vec::new();
     for record in Reader::open(run)? {

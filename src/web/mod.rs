@@ -197,6 +197,7 @@ pub fn serve(options: Options) -> Result<Serving, ServeError> {
     let app = App::new(options, addr, token.clone());
     let shared = app.clone();
     let thread = std::thread::Builder::new().name("scanner".into()).spawn(move || {
+        step_back();
         // These end when their side of the channel goes.
         let workers = [
             worker("scanner-journal", &app, follow::follow),
@@ -219,6 +220,14 @@ pub fn serve(options: Options) -> Result<Serving, ServeError> {
     let thread = Some(thread.map_err(ServeError::Start)?);
     let token = token.text().to_owned();
     Ok(Serving { addr, token, app: shared, stop: Some(stop), thread })
+}
+
+/// Puts this thread, and those that it starts, behind those of the run that it looks at. On Linux
+/// each thread has a priority of its own; elsewhere the whole process would go behind others.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    // Where that is not allowed, all are alike as before.
+    let _ = rustix::process::nice(10);
 }
 
 /// A thread that looks on until the sender goes.
