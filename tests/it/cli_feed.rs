@@ -2,7 +2,7 @@
 //! it is told to.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::desk::{Desk, TATA};
 
@@ -16,16 +16,27 @@ fn desk() -> Desk {
     desk
 }
 
+/// An exchange that does not outlive its test, whatever becomes of that.
+struct Exchange(Child);
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // It may have ended politely before.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Starts an exchange and reads what it says of itself.
-fn opened(desk: &Desk, more: &[&str]) -> (Child, BufReader<std::process::ChildStdout>, String) {
+fn opened(desk: &Desk, more: &[&str]) -> (Exchange, BufReader<ChildStdout>, String) {
     serving(desk, &[&["short"], more].concat())
 }
 
-fn serving(desk: &Desk, words: &[&str]) -> (Child, BufReader<std::process::ChildStdout>, String) {
+fn serving(desk: &Desk, words: &[&str]) -> (Exchange, BufReader<ChildStdout>, String) {
     let mut command = desk.command("", &[&["feed", "serve"], words].concat());
-    let mut child =
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut child = Exchange(child);
+    let mut stdout = BufReader::new(child.0.stdout.take().expect("it is piped"));
     let mut said = String::new();
     while !said.contains("   Connect") {
         assert_ne!(stdout.read_line(&mut said).expect("it is text"), 0, "it ended: {said}");
@@ -34,7 +45,8 @@ fn serving(desk: &Desk, words: &[&str]) -> (Child, BufReader<std::process::Child
 }
 
 /// Tells it to stop, and returns what went to stderr.
-fn closed(mut child: Child) -> String {
+fn closed(mut child: Exchange) -> String {
+    let child = &mut child.0;
     let told = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(told.expect("there is kill").success());
     assert_eq!(child.wait().expect("it ends").code(), Some(0));

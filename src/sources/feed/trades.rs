@@ -84,7 +84,10 @@ impl Feed {
         }
         lane.is_behind = false;
         lane.whole_until = lane.whole_until.max(now);
-        if !lane.misses_before(tick) {
+        // A new trade of a minute that was closed without it was missed itself.
+        let was_closed =
+            tick.time < self.watermark && tick.day_volume > lane.traded(tick.time.date());
+        if !was_closed && !lane.misses_before(tick) {
             return false;
         }
         // They lie between the last trade that was heard and this one.
