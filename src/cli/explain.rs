@@ -1,5 +1,6 @@
 //! `lockstep explain RUN WHAT`: why a bar made its signal, or none, and what would have changed it.
-//! `lockstep explain RUN all` says it in a line for every signal and near miss, and tries each flip.
+//! `lockstep explain RUN all` says it in a line for every signal and near miss, and tries each
+//! flip.
 
 mod all;
 

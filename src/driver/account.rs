@@ -1,5 +1,5 @@
-//! What reports are made of: a run's journal folded once, or a golden's tables. Both become the same
-//! account by the same way, over the tables' text, which is exact.
+//! What reports are made of: a run's journal folded once, or a golden's tables. Both become the
+//! same account by the same way, over the tables' text, which is exact.
 
 use std::collections::BTreeMap;
 

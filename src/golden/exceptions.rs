@@ -1,5 +1,6 @@
-//! Differences that somebody has approved for a while: `exceptions.toml` beside a golden. Each names
-//! one fact to the letter, why it may differ, who says so, and the last day on which that holds.
+//! Differences that somebody has approved for a while: `exceptions.toml` beside a golden. Each
+//! names one fact to the letter, why it may differ, who says so, and the last day on which that
+//! holds.
 //!
 //! A comparison takes approved differences out of those that count and shows them as such. An
 //! exception whose day is over approves nothing, and one that no difference needs is a fault: both

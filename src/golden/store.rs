@@ -1,5 +1,6 @@
 //! The files of a golden: `golden/<case>/{bars_15m.csv,signals.csv,fills.csv,digest}` and the
-//! ledger `accepted.toml`, and perhaps `exceptions.toml`. Writing needs an [`Acceptance`]; nothing is ever written half.
+//! ledger `accepted.toml`, and perhaps `exceptions.toml`. Writing needs an [`Acceptance`]; nothing
+//! is ever written half.
 
 use std::collections::BTreeSet;
 use std::fmt;

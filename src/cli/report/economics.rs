@@ -1,5 +1,5 @@
-//! `lockstep report economics`: what a run earned, how its trades ended, what they cost, and whether
-//! paper keeps what the backtest promised. Definitions: `docs/economics.md`.
+//! `lockstep report economics`: what a run earned, how its trades ended, what they cost, and
+//! whether paper keeps what the backtest promised. Definitions: `docs/economics.md`.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

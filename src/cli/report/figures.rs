@@ -1,5 +1,5 @@
-//! A report's figures as one JSON document. The page is made of the same document, so it cannot show
-//! other numbers. Amounts are decimal text in rupees, exact to 1/10,000.
+//! A report's figures as one JSON document. The page is made of the same document, so it cannot
+//! show other numbers. Amounts are decimal text in rupees, exact to 1/10,000.
 
 use serde_json::{Value, json};
 
@@ -95,6 +95,7 @@ fn against(against: &Against) -> Value {
     let Against { place, golden, promise } = against;
     let Promise { days, only_paper, only_backtest, windows, .. } = promise;
     let list = |days: &[Date]| days.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let dated = |(date, net): &(Date, Pair)| with(pair(*net), &[("date", *date)]);
     json!({
         "place": place.display().to_string(),
         "kind": if golden.is_some() { "golden" } else { "run" },
@@ -108,7 +109,7 @@ fn against(against: &Against) -> Value {
         "windows_within": promise.within(),
         "worst": promise.worst().map(window),
         "windows": windows.iter().map(window).collect::<Vec<_>>(),
-        "days": days.iter().map(|(date, net)| with(pair(*net), &[("date", *date)])).collect::<Vec<_>>(),
+        "days": days.iter().map(dated).collect::<Vec<_>>(),
     })
 }
 

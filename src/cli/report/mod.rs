@@ -6,8 +6,10 @@
 //! - [`observation`] signals that were written down on several days
 //! - [`html`] one self-contained page per run
 //! - [`sections`] what stands on it
+//! - [`cells`] its tables and numbers
 //! - [`chart`] its charts
 
+mod cells;
 mod chart;
 mod economics;
 mod figures;
@@ -46,7 +48,8 @@ pub enum ReportCommand {
     Economics(economics::EconomicsArgs),
     /// Merge the signal files of several days and judge them: bars, frequency, errors
     Observation(observation::ObservationArgs),
-    /// One page for a run, with everything in it: figures, charts, hashes, configuration, differences
+    /// One page for a run, with everything in it: figures, charts, hashes, configuration,
+    /// differences
     Html(html::HtmlArgs),
 }
 

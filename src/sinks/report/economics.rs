@@ -271,7 +271,7 @@ pub(super) mod testing {
     }
 
     pub fn time(text: &str) -> Timestamp {
-        Timestamp::parse(text).unwrap()
+        Timestamp::parse(text).expect("a test's time")
     }
 
     /// `10` shares at `rupees` for a fee of Rs 2.
@@ -292,8 +292,10 @@ pub(super) mod testing {
 
     /// One instrument whose bars are known every quarter hour of two days.
     pub fn account(fills: Vec<Fill>) -> Account {
-        let days: Vec<Date> =
-            ["2024-10-01", "2024-10-03"].into_iter().map(|day| Date::parse(day).unwrap()).collect();
+        let days: Vec<Date> = ["2024-10-01", "2024-10-03"]
+            .into_iter()
+            .map(|day| Date::parse(day).expect("a test's day"))
+            .collect();
         let of_day = |day: &Date| {
             let open = Timestamp::from_ist(*day, 9, 15);
             (1..=25).map(move |bar| open.plus_minutes(15 * bar))

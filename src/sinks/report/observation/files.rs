@@ -12,7 +12,7 @@ use csv::{ReaderBuilder, StringRecord};
 use crate::domain::fact::{RejectReason, SignalKind, SignalRef, signal_id};
 use crate::domain::money::{Price, Qty, Side};
 use crate::domain::time::{Date, IST_OFFSET_US, Timestamp};
-use crate::sinks::csv::{FOLDER, file_name, header};
+use crate::sinks::csv::{FOLDER, header};
 use crate::sinks::tables::TableId;
 
 use super::Observed;
@@ -55,7 +55,7 @@ pub enum FilesError {
         source: std::io::Error,
     },
     /// There is no file.
-    #[error("there is no {} in {}", file_name(TableId::Signals, Date::default()).replace("1970-01-01", "{date}"), path.display())]
+    #[error("there is no pixityAI_signals_{{date}}.csv in {}", path.display())]
     NoFiles {
         /// Where they were looked for.
         path: PathBuf,
@@ -298,6 +298,7 @@ impl Cells<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sinks::csv::file_name;
 
     const DAY: &str = "2024-10-01";
 
