@@ -1,7 +1,7 @@
 //! `plant RUN OUT` writes the journal of a finished run once more as one that is lived, up to the
-//! last signal in the middle of a day, and waits for a line; then that signal comes with another quantity, as if a wrong
-//! program had written it, and the rest of the day. Another line seals it. For the browser's story
-//! of a page that turns red while somebody looks at it.
+//! last signal in the middle of a day, and waits for a line; then that signal comes with another
+//! quantity, as if a wrong program had written it, and the rest of the day. Another line seals it.
+//! For the browser's story of a page that turns red while somebody looks at it.
 
 use std::error::Error;
 use std::io::stdin;
