@@ -19,6 +19,10 @@ use super::resume::{self, ResumeError};
 use super::run::{Checkpoints, Ended, Run};
 use super::{DriveError, Source};
 
+/// The file in a run's directory with what is measured beside it. It is no event: two runs of the
+/// same inputs may differ in it.
+pub const HEALTH_FILE: &str = "health.json";
+
 /// Why a run could not be lived to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::time::Timestamp;
 use crate::driver::explain::{Explained, Target};
+use crate::driver::live::HEALTH_FILE;
 use crate::journal::error::JournalError;
 use crate::sinks::scanner::view::{View, india};
 
@@ -290,7 +291,15 @@ pub fn health_of(app: &App) -> Value {
         "rejections": model.view.rejections,
         "events": model.facts.counts,
         "takes_requests": app.options.control.is_some(),
+        "measured": measured(app),
     })
+}
+
+/// What a live run measures beside itself: ages, delays, what was dropped and repaired. Null where
+/// there is no such file.
+fn measured(app: &App) -> Value {
+    let text = std::fs::read_to_string(app.options.run_dir.join(HEALTH_FILE)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or(Value::Null)
 }
 
 /// A part of a list, newest first.

@@ -380,6 +380,19 @@ fn a_run_without_a_journal_yet_is_waited_for() {
 }
 
 #[test]
+fn what_a_live_run_measures_is_on_the_page_of_its_health() {
+    let dir = tempfile::tempdir().unwrap();
+    let serving = serve(options(dir.path(), false)).unwrap();
+    let health = || ask(&serving, "GET", "/api/v1/health", &[], "").json();
+    assert_eq!(health()["measured"], json!(null));
+    fs::write(dir.path().join("health.json"), r#"{"feed": {"gaps": 3}}"#).unwrap();
+    assert_eq!(health()["measured"]["feed"]["gaps"], 3);
+    let page = ask(&serving, "GET", "/health", &[], "").body;
+    assert!(page.contains("measured: feed: gaps"), "{page}");
+    serving.stop();
+}
+
+#[test]
 fn every_page_and_list_is_there() {
     let mut stage = Stage::new();
     stage.tell(QUIET);

@@ -22,8 +22,6 @@ use super::super::terminal::{self, grouped};
 use super::acks::Acks;
 use super::spread::Spread;
 
-/// The file in a run's directory.
-pub const FILE: &str = "health.json";
 /// How often it is written, in nanoseconds.
 const WRITE_NS: i64 = 1_000_000_000;
 /// A trade of longer ago was not on its way, but is of another day: a stand-in plays old ones.

@@ -30,7 +30,7 @@ use crate::domain::event::{Derived, Event, EventId, Input, Record};
 use crate::domain::tape::{Names, write_record};
 use crate::driver::listen::second::{OwnMinutes, SecondOpinion};
 use crate::driver::listen::{Plan, Pulse, Unopened};
-use crate::driver::live::{LiveError, Lived, TakenUp, Told, live};
+use crate::driver::live::{HEALTH_FILE, LiveError, Lived, TakenUp, Told, live};
 use crate::driver::replay::ReplayError;
 use crate::driver::resume::ResumeError;
 use crate::driver::run::Ended;
@@ -220,7 +220,7 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     let pulse = Rc::new(Pulse::default());
     let mut summary = Summary::since(life.run.config.active_from);
     let mut collector = Collector::new(&life.run);
-    let mut watch = Watch::new(Rc::clone(&pulse), acks, run_dir.join(health::FILE));
+    let mut watch = Watch::new(Rc::clone(&pulse), acks, run_dir.join(HEALTH_FILE));
     let mut status = Status::new(network::is_paced(args));
     let mut tape = Tape::new(args.format, Arc::clone(&stop));
     let started = clock::stopwatch();
