@@ -88,6 +88,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Try the tables in DuckDB: a C++ build of 20 minutes.
+    Duckdb,
     /// Measure how soon a signal is kept and told, at the market's own speed.
     #[command(disable_help_flag = true)]
     Latency {
@@ -170,6 +172,7 @@ fn main() -> ExitCode {
         Command::Sabotage { only, ci, list } => sabotage::run(only.as_deref(), ci, list),
         Command::Faults { args } => faults::run(&args),
         Command::Tidy => tidy::run(),
+        Command::Duckdb => ci::duckdb(),
         Command::Ci => ci::run(),
     };
     match done {
