@@ -78,7 +78,7 @@ struct Paced {
     speed: u64,
     begun: Option<(Instant, Timestamp)>,
     watermark: Timestamp,
-    handed: Rc<Cell<Instant>>,
+    handed: Rc<Cell<Begun>>,
     tend: Box<dyn FnMut()>,
 }
 
@@ -117,7 +117,7 @@ impl Source for Paced {
             }
             inputs.push(input);
         }
-        self.handed.set(Instant::now());
+        self.handed.set(Begun { waited: waited(), at: Instant::now() });
         Ok(())
     }
 
@@ -130,10 +130,38 @@ impl Source for Paced {
     }
 }
 
+/// When an input was handed over, and how long this thread had waited for a core by then.
+#[derive(Clone, Copy)]
+struct Begun {
+    waited: Duration,
+    at: Instant,
+}
+
+/// How long this thread has been ready to run without a core to run on, as far as the system says.
+fn waited() -> Duration {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let ns = stat.split_whitespace().nth(1).and_then(|word| word.parse().ok());
+    Duration::from_nanos(ns.unwrap_or(0))
+}
+
+/// What an acknowledgement took, and how much of it went by waiting for a core. The rest is the
+/// disk's and the run's own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Took {
+    all: Duration,
+    waiting: Duration,
+}
+
+impl Took {
+    const fn all(&self) -> Duration {
+        self.all
+    }
+}
+
 /// How long after being handed over an input was acknowledged.
 struct Acknowledged {
-    handed: Rc<Cell<Instant>>,
-    took: Rc<RefCell<Vec<Duration>>>,
+    handed: Rc<Cell<Begun>>,
+    took: Rc<RefCell<Vec<Took>>>,
 }
 
 impl Sink for Acknowledged {
@@ -142,7 +170,9 @@ impl Sink for Acknowledged {
     fn output(&mut self, _: EventId, _: &Derived) {}
 
     fn told(&mut self) {
-        self.took.borrow_mut().push(self.handed.get().elapsed());
+        let Begun { waited: before, at } = self.handed.get();
+        let all = at.elapsed();
+        self.took.borrow_mut().push(Took { all, waiting: waited().saturating_sub(before) });
     }
 }
 
@@ -208,7 +238,7 @@ impl Source for Day {
 /// One stretch of the session.
 struct Stretch {
     is_watched: bool,
-    took: Vec<Duration>,
+    took: Vec<Took>,
     memory_mb: f64,
 }
 
@@ -223,7 +253,7 @@ fn watched(run: &Path, dir: &Path, speed: u64, stretch: Duration, crowd: &Crowd)
         dir.display(),
         stretch.as_secs()
     );
-    let handed = Rc::new(Cell::new(Instant::now()));
+    let handed = Rc::new(Cell::new(Begun { waited: waited(), at: Instant::now() }));
     let took = Rc::new(RefCell::new(Vec::new()));
     let stretches = Rc::new(RefCell::new(Vec::new()));
     let mut turns = Turns {
@@ -286,7 +316,7 @@ struct Turns {
     stretch: Duration,
     is_watched: bool,
     begun: Option<Instant>,
-    took: Rc<RefCell<Vec<Duration>>>,
+    took: Rc<RefCell<Vec<Took>>>,
     stretches: Rc<RefCell<Vec<Stretch>>>,
 }
 
@@ -317,15 +347,16 @@ fn memory_mb() -> f64 {
     kb.unwrap_or(f64::NAN) / 1_024.0
 }
 
-fn percentile(sorted: &[Duration], share: f64) -> f64 {
+/// In ms.
+fn percentile<T>(sorted: &[T], share: f64, of: fn(&T) -> Duration) -> f64 {
     let place = ((sorted.len() - 1) as f64 * share).round() as usize;
-    sorted[place].as_secs_f64() * 1_000.0
+    of(&sorted[place]).as_secs_f64() * 1_000.0
 }
 
 fn report(stretches: &[Stretch]) {
     println!(
-        "{:<10} {:>8} {:>9} {:>9} {:>9} {:>9}",
-        "stretch", "acks", "p50 ms", "p99 ms", "max ms", "RSS MB"
+        "{:<11} {:>5} {:>7} {:>7} {:>7} {:>15} {:>7}",
+        "stretch", "acks", "p50 ms", "p99 ms", "max ms", "tail for a core", "RSS MB"
     );
     let mut sides = [Vec::new(), Vec::new()];
     for one in stretches.iter().filter(|one| !one.took.is_empty()) {
@@ -346,20 +377,28 @@ fn report(stretches: &[Stretch]) {
     line("all watched", watched, f64::NAN);
     println!(
         "load: journal acknowledgement p99 {:.2} ms watched, {:.2} ms quiet: ratio {:.2}",
-        percentile(watched, 0.99),
-        percentile(quiet, 0.99),
-        percentile(watched, 0.99) / percentile(quiet, 0.99)
+        percentile(watched, 0.99, Took::all),
+        percentile(quiet, 0.99, Took::all),
+        percentile(watched, 0.99, Took::all) / percentile(quiet, 0.99, Took::all)
     );
 }
 
-fn line(name: &str, took: &[Duration], memory_mb: f64) {
+fn line(name: &str, took: &[Took], memory_mb: f64) {
     println!(
-        "{name:<10} {:>8} {:>9.2} {:>9.2} {:>9.2} {memory_mb:>9.1}",
+        "{name:<11} {:>5} {:>7.2} {:>7.2} {:>7.2} {:>13.0} % {memory_mb:>7.1}",
         took.len(),
-        percentile(took, 0.5),
-        percentile(took, 0.99),
-        percentile(took, 1.0)
+        percentile(took, 0.5, Took::all),
+        percentile(took, 0.99, Took::all),
+        percentile(took, 1.0, Took::all),
+        100.0 * tail_waiting(took)
     );
+}
+
+/// Which share of the slowest hundredth's time went by waiting for a core.
+fn tail_waiting(sorted: &[Took]) -> f64 {
+    let tail = &sorted[(sorted.len() - 1) * 99 / 100..];
+    let sum = |of: fn(&Took) -> Duration| tail.iter().map(of).sum::<Duration>().as_secs_f64();
+    sum(|took| took.waiting) / sum(|took| took.all)
 }
 
 // --- those who watch -----------------------------------------------------------------------------
@@ -393,17 +432,35 @@ impl Crowd {
 
     fn gather(&self, serving: &Serving) -> Done<Gathered> {
         let addr = serving.addr.to_string();
-        let mut clients = Command::new(std::env::current_exe()?);
+        let mut clients = elsewhere(&std::env::current_exe()?.to_string_lossy());
         clients.args(["clients", &addr, &self.clients.to_string(), &self.stuck.to_string()]);
         let mut groups = vec![Group::start(&mut clients)?];
         if let Some(browser) = &self.browser {
             let url = format!("http://{addr}/scanner");
-            let mut pages = Command::new("sh");
+            let mut pages = elsewhere("sh");
+            // Nor is what they write to their disk.
+            if Path::new("/dev/shm").is_dir() {
+                pages.env("TMPDIR", "/dev/shm");
+            }
             pages.args(["-c", &format!("exec {browser} {url} {}", self.pages)]);
             groups.push(Group::start(&mut pages)?);
         }
         Ok(Gathered(groups))
     }
+}
+
+/// A program that takes only what the run and its scanner leave of these cores: those who watch sit
+/// at machines of their own, and what they spend on drawing is no cost of being watched.
+fn elsewhere(program: &str) -> Command {
+    const IDLE: [&str; 3] = ["chrt", "--idle", "0"];
+    let can = Command::new(IDLE[0]).args(&IDLE[1..]).arg("true").status();
+    let mut command = Command::new(IDLE[0]);
+    if can.is_ok_and(|status| status.success()) {
+        command.args(&IDLE[1..]).arg(program);
+        return command;
+    }
+    println!("load: no idle priority here: those who watch take time from the run that they watch");
+    Command::new(program)
 }
 
 impl Group {
@@ -553,7 +610,8 @@ fn table(dir: &Path, rows: usize) -> Done {
     let again = format!("{}, again", paths[0]);
     for (name, took) in names.iter().chain([&again]).zip(&mut took) {
         took.sort_unstable();
-        println!("{name:<44} {:>9.2} {:>9.2}", percentile(took, 0.5), percentile(took, 0.99));
+        let [half, most] = [0.5, 0.99].map(|share| percentile(took, share, |took| *took));
+        println!("{name:<44} {half:>9.2} {most:>9.2}");
     }
     serving.stop();
     Ok(())

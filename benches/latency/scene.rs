@@ -12,7 +12,7 @@ use lockstep::domain::instrument::{Instrument, InstrumentId, Listing};
 use lockstep::domain::money::{Price, Qty};
 use lockstep::domain::session::{Session, SessionKind};
 use lockstep::domain::time::{Date, Timestamp, Window};
-use lockstep::driver::plan::session_ends;
+use lockstep::driver::plan::watermarks;
 use lockstep::sources::columns::BarColumns;
 use lockstep::sources::sequencer::Sequencer;
 use lockstep::sources::store::write_month;
@@ -153,7 +153,7 @@ fn walk(seed: u64) -> Vec<Bar> {
 
 /// How many signals a replay of these bars makes at the quarter hour, and 0 if none is at 09:30.
 fn signals(run: &RunStarted, bars: &[Bar]) -> usize {
-    let mut sequencer = Sequencer::new(1, &session_ends(run), &[]);
+    let mut sequencer = Sequencer::new(1, &watermarks(run), &[]);
     sequencer.add(0, bars.to_vec());
     sequencer.end(0);
     let (mut inputs, mut before) = (Vec::new(), None);

@@ -405,35 +405,18 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_that_no_watermark_closed_in_time_costs_the_open_after_it() {
-        // Nothing closes at 09:30 after the minute of 09:28 is gone, so the bar is known at 09:31.
+    fn a_bar_is_known_at_its_close_though_nobody_trades_then() {
         let scenario = Scenario::new()
             .with(|config| config.execution.enter_on_incomplete = true)
             .quiet(0, "09:15", "09:29", "100")
             .signal(0, "09:15", Side::Buy, "98", "104")
             .minute(0, "09:30", "101 101 101 101")
             .minute(0, "09:31", "102 102 102 102");
-        insta::assert_snapshot!(scenario.log(), @r"
-        order  09:30 A BUY 100 entry
-        order  15:15 A SELL 100 session-end
-        fill   09:31 A BUY 100 @ 102.00 entry
-        day    2024-10-01 gross 0.00 fees 0.00 equity 100000.00
-        ");
-    }
-
-    #[test]
-    fn another_symbol_moves_the_watermark_too() {
-        let scenario = Scenario::new()
-            .with(|config| config.execution.enter_on_incomplete = true)
-            .quiet(0, "09:15", "09:29", "100")
-            .signal(0, "09:15", Side::Buy, "98", "104")
-            .minute(0, "09:30", "101 101 101 101")
-            .minute(1, "09:29", "500 500 500 500");
-        insta::assert_snapshot!(scenario.log(), @r"
+        insta::assert_snapshot!(scenario.log(), @"
         order  09:30 A BUY 100 entry
         order  15:15 A SELL 100 session-end
         fill   09:30 A BUY 100 @ 101.00 entry
-        day    2024-10-01 gross 0.00 fees 0.00 equity 100000.00
+        day    2024-10-01 gross 100.00 fees 0.00 equity 100100.00
         ");
     }
 

@@ -22,8 +22,8 @@ pub struct Minutes {
 impl Minutes {
     /// Sorts the rows and judges each.
     ///
-    /// In sorted order no row can be late or out of order: the watermark before it is the close of
-    /// an earlier minute. So only two of the four reasons are left.
+    /// In sorted order no row can be late or out of order: a watermark comes after all that closes
+    /// until then. So only two of the four reasons are left.
     pub fn admit(columns: &BarColumns, hours: &Hours<'_>) -> Minutes {
         let mut order: Vec<usize> = (0..columns.len()).collect();
         order.sort_by_key(|&row| columns.open_time.value(row));

@@ -1,5 +1,6 @@
-//! Everything that happens in a run, in the order of rules 1.3, 2.4 and 5 (session end). None of it
-//! depends on what is traded, so the whole order is known before the first order is placed.
+//! Everything that happens in a run, in the order of rules 1.3, 2.4 and 5 (session end): by time.
+//! None of it depends on what is traded, so the whole order is known before the first order is
+//! placed.
 
 use super::Frame;
 use super::hours::Hours;
@@ -25,23 +26,23 @@ pub enum Moment {
     Command(Command),
 }
 
-/// Where a moment stands: the watermark that it precedes or follows, then whether it follows it,
-/// then what orders the moments that one watermark lets happen.
+/// Where a moment stands: by its time, then by what orders the moments of one time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    watermark: Timestamp,
-    phase: Phase,
     time: Timestamp,
+    phase: Phase,
     kind: Kind,
     instrument: InstrumentId,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
-    Before,
-    At,
-    /// After the watermark of that time, if there is one.
-    After,
+    /// What is over by then.
+    Prices,
+    /// What time brings to an end.
+    Boundaries,
+    /// What somebody wants.
+    Commands,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,20 +63,12 @@ pub fn of(
     let ends: Vec<(Date, Timestamp)> =
         run.sessions.iter().filter_map(|day| Some((day.date, run_end(hours, day.date)?))).collect();
     let mut moments = handed_over(minutes);
-    let mut watermarks: Vec<Timestamp> = moments.iter().map(|(place, _)| place.watermark).collect();
-    watermarks.extend(ends.iter().map(|(_, end)| *end));
-    watermarks.sort_unstable();
     for (time, kind, instrument, moment) in boundaries(run, hours, frames, &ends) {
-        // Every boundary is at or before its session's end, which is a watermark.
-        let first = watermarks.partition_point(|watermark| *watermark < time);
-        let watermark = watermarks[first];
-        let phase = Phase::At;
-        moments.push((Place { watermark, phase, time, kind, instrument }, moment));
+        moments.push((Place { time, phase: Phase::Boundaries, kind, instrument }, moment));
     }
     for command in commands {
-        let (phase, kind, instrument) = (Phase::After, Kind::Bar, InstrumentId(0));
-        let (watermark, time) = (command.time, command.time);
-        let place = Place { watermark, phase, time, kind, instrument };
+        let (phase, kind, instrument) = (Phase::Commands, Kind::Bar, InstrumentId(0));
+        let place = Place { time: command.time, phase, kind, instrument };
         moments.push((place, Moment::Command(*command)));
     }
     // Stable, so that rows of one minute keep their order.
@@ -100,21 +93,21 @@ fn run_end(hours: &[Hours<'_>], date: Date) -> Option<Timestamp> {
     hours.iter().filter_map(|hours| hours.end(date)).max()
 }
 
-/// Every minute, accepted or not, before the watermark at its close.
+/// Every minute, accepted or not, at its close.
 fn handed_over(minutes: &[Minutes]) -> Vec<(Place, Moment)> {
     let mut moments = Vec::new();
     for (minutes, instrument) in minutes.iter().zip((0..).map(InstrumentId)) {
         for (row, refused) in minutes.refused.iter().enumerate() {
             let bar = minutes.columns.bar(row, instrument);
             let time = bar.close_time();
-            let (phase, kind) = (Phase::Before, Kind::Bar);
+            let (phase, kind) = (Phase::Prices, Kind::Bar);
             let moment = match *refused {
                 None => Moment::Minute(bar),
                 Some(reason) => {
                     Moment::Refused(Rejection { instrument, time: bar.open_time, reason })
                 }
             };
-            moments.push((Place { watermark: time, phase, time, kind, instrument }, moment));
+            moments.push((Place { time, phase, kind, instrument }, moment));
         }
     }
     moments

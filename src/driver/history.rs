@@ -15,7 +15,7 @@ use crate::sources::sequencer::{Sequencer, in_order};
 use crate::sources::store::{Parts, Store, StoreError};
 
 use super::Source;
-use super::plan::{DateRange, session_ends};
+use super::plan::{DateRange, watermarks};
 
 /// The stored history of a run's instruments.
 pub struct History {
@@ -84,7 +84,7 @@ impl History {
                 Rounds::ahead(move || pool.install(|| loader.next_round_in_parallel()))
             }
         };
-        let sequencer = Sequencer::new(instruments, &session_ends(run), commands);
+        let sequencer = Sequencer::new(instruments, &watermarks(run), commands);
         Ok(History { rounds, sequencer, is_finished: false })
     }
 

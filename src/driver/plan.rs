@@ -1,11 +1,11 @@
 //! From what is asked to what is run: a range of days, some symbols and settings become the run's
 //! first record. Whatever is missing or unknown is refused here, before anything is written.
 
-use crate::domain::config::{ExecutionConfig, RunConfig, StrategyConfig};
+use crate::domain::config::{ExecutionConfig, Profile, RunConfig, StrategyConfig};
 use crate::domain::event::{CORE_VERSION, Command, DataHash, RunStarted};
 use crate::domain::instrument::Instrument;
 use crate::domain::session::UnlistedYear;
-use crate::domain::time::{Date, Timestamp};
+use crate::domain::time::{Date, MINUTE_US, Timestamp};
 use crate::sources::market::Market;
 
 /// The program that runs, as it stands in a run's description and in checkpoints.
@@ -203,17 +203,37 @@ fn instruments(keys: &[String], market: &Market) -> Result<Vec<Instrument>, Plan
     keys.into_iter().map(find).collect()
 }
 
-/// When each session of the run ends: the latest end over all its instruments.
-pub fn session_ends(run: &RunStarted) -> Vec<Timestamp> {
-    let end = |session: &crate::domain::session::Session| {
-        run.instruments
-            .iter()
-            .filter_map(|instrument| session.windows_of(instrument).last())
-            .map(|window| window.close)
-            .max()
-            .unwrap_or(session.date.start())
+/// The watermarks of a replay (rules 1.3), ascending: wherever time brings something to an end,
+/// whether anybody trades or not. Under the profile `compat-live` that may be any minute.
+pub fn watermarks(run: &RunStarted) -> Vec<Timestamp> {
+    let step_us = match run.config.strategy.profile {
+        Profile::Causal => i64::from(run.config.strategy.bar_minutes) * MINUTE_US,
+        Profile::CompatLive => MINUTE_US,
     };
-    run.sessions.iter().map(end).collect()
+    let flatten_minutes = i64::from(run.config.execution.flatten_minutes);
+    let mut times = Vec::new();
+    for session in &run.sessions {
+        let before = times.len();
+        for windows in run.instruments.iter().map(|instrument| session.windows_of(instrument)) {
+            for window in windows {
+                let first = window.open.floor_to(step_us).plus_us(step_us);
+                let inside = |time: &Timestamp| *time < window.close;
+                times.extend(
+                    std::iter::successors(Some(first), |time| Some(time.plus_us(step_us)))
+                        .take_while(inside),
+                );
+                times.push(window.close);
+            }
+            times.extend(windows.last().map(|last| last.close.plus_minutes(-flatten_minutes)));
+        }
+        if times.len() == before {
+            // Nobody trades that day, and still it is over.
+            times.push(session.date.start());
+        }
+    }
+    times.sort_unstable();
+    times.dedup();
+    times
 }
 
 #[cfg(test)]

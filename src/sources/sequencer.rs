@@ -1,6 +1,6 @@
 //! One total order for everything a run hears (rules 1.2 and 1.3): bars by close time, then by
-//! instrument; after each close time its watermark; at each session's end a watermark even where no
-//! bar is left. Two runs over the same rows see the same inputs, however the rows were read.
+//! instrument; a watermark wherever time brings something to an end, whether anybody trades or not.
+//! Two runs over the same rows see the same inputs, however the rows were read.
 
 use std::collections::VecDeque;
 
@@ -23,13 +23,14 @@ pub struct Sequencer {
     begun: Timestamp,
     /// Place of the next of these minutes.
     minute: usize,
-    /// Ends of the sessions that are not over, ascending, the next one last.
-    session_ends: Vec<Timestamp>,
+    /// Watermarks that were not told yet, ascending, the next one last.
+    watermarks: Vec<Timestamp>,
     /// Commands that were not given yet, ascending, the next one last.
     commands: Vec<Command>,
     /// Close time of the next minute that holds a bar; [`UNKNOWN`] where a lane has no bar and is
     /// not at its end, `Timestamp::MAX` where all lanes are.
     next: Timestamp,
+    /// The last watermark.
     watermark: Timestamp,
 }
 
@@ -57,16 +58,16 @@ const INPUTS_AT_A_TIME: usize = 128;
 const MINUTES_AT_A_TIME: usize = 16;
 
 impl Sequencer {
-    /// A sequencer for `instruments` lanes, the ends of the run's sessions, and what somebody wants
-    /// during the run. Ends and commands ascend in time.
-    pub fn new(instruments: usize, session_ends: &[Timestamp], commands: &[Command]) -> Sequencer {
+    /// A sequencer for `instruments` lanes, the watermarks of the run, and what somebody wants
+    /// during it. Watermarks and commands ascend in time.
+    pub fn new(instruments: usize, watermarks: &[Timestamp], commands: &[Command]) -> Sequencer {
         let lane = |_| Lane { next: UNKNOWN, ..Lane::default() };
         Sequencer {
             lanes: (0..instruments).map(lane).collect(),
             minutes: Default::default(),
             begun: Timestamp::MIN,
             minute: MINUTES_AT_A_TIME,
-            session_ends: session_ends.iter().rev().copied().collect(),
+            watermarks: watermarks.iter().rev().copied().collect(),
             commands: commands.iter().rev().copied().collect(),
             next: UNKNOWN,
             watermark: Timestamp::MIN,
@@ -107,11 +108,13 @@ impl Sequencer {
         }
         let enough = inputs.len() + INPUTS_AT_A_TIME;
         while inputs.len() < enough {
-            let end = self.due_session_end();
-            if let Some(command) = self.due_command(end.unwrap_or(self.next)) {
+            let due = self.watermarks.last().copied().filter(|time| *time < self.next);
+            if let Some(command) = self.due_command(due.unwrap_or(self.next)) {
                 inputs.push(Input::Command(command));
-            } else if let Some(end) = end {
-                inputs.push(self.advance(end));
+            } else if let Some(time) = due {
+                self.watermarks.pop();
+                self.watermark = time;
+                inputs.push(Input::Watermark(time));
             } else if self.next == UNKNOWN || self.next == Timestamp::MAX {
                 return;
             } else {
@@ -120,13 +123,9 @@ impl Sequencer {
         }
     }
 
-    /// All bars of the next minute, then the watermark.
+    /// All bars of the next minute.
     fn take_minute(&mut self, inputs: &mut Vec<Input>) {
-        let minute = self.next;
         inputs.extend(self.minutes[self.minute].drain(..).map(Input::Bar));
-        if minute > self.watermark {
-            inputs.push(self.advance(minute));
-        }
         self.find_next();
     }
 
@@ -156,26 +155,9 @@ impl Sequencer {
         }
     }
 
-    /// The session end that comes before the next minute, if one does. Once no lane has a row left,
-    /// all are due.
-    fn due_session_end(&mut self) -> Option<Timestamp> {
-        loop {
-            let end = *self.session_ends.last()?;
-            if end > self.watermark {
-                return (end < self.next).then_some(end);
-            }
-            self.session_ends.pop();
-        }
-    }
-
     /// The command that was given before `next`, the next thing that closes, if there is one.
     fn due_command(&mut self, next: Timestamp) -> Option<Command> {
         self.commands.pop_if(|command| command.time < next)
-    }
-
-    fn advance(&mut self, to: Timestamp) -> Input {
-        self.watermark = to;
-        Input::Watermark(to)
     }
 
     /// The last watermark.
@@ -280,15 +262,23 @@ mod tests {
     }
 
     #[test]
-    fn bars_by_close_then_id_then_the_watermark() {
-        let mut sequencer = Sequencer::new(2, &[at(15, 30)], &[]);
+    fn bars_by_close_then_id_and_each_watermark_after_what_closes_then() {
+        let mut sequencer = Sequencer::new(2, &[at(9, 16), at(9, 18), at(15, 30)], &[]);
         sequencer.add(0, minutes(0, &[(9, 16), (9, 15)]));
         sequencer.add(1, minutes(1, &[(9, 15), (9, 15), (9, 17)]));
         sequencer.end(0);
-        let first = ["0:15#1", "1:15#0", "1:15#1", "W9:16", "0:16#0", "W9:17", "1:17#2", "W9:18"];
-        assert_eq!(told(&mut sequencer), first);
+        let first = ["0:15#1", "1:15#0", "1:15#1", "W9:16", "0:16#0", "1:17#2"];
+        assert_eq!(told(&mut sequencer), first, "more may close at 9:18");
         sequencer.end(1);
-        assert_eq!(told(&mut sequencer), ["W15:30"]);
+        assert_eq!(told(&mut sequencer), ["W9:18", "W15:30"]);
+    }
+
+    #[test]
+    fn a_watermark_comes_where_nobody_trades_too() {
+        let mut sequencer = Sequencer::new(1, &[at(9, 30), at(9, 45), at(10, 0)], &[]);
+        sequencer.add(0, minutes(0, &[(9, 28), (9, 46)]));
+        sequencer.end(0);
+        assert_eq!(told(&mut sequencer), ["0:28#0", "W9:30", "W9:45", "0:46#1", "W10:00"]);
     }
 
     #[test]
@@ -298,10 +288,10 @@ mod tests {
         assert!(told(&mut sequencer).is_empty(), "lane 1 may be earlier");
         sequencer.add(1, minutes(1, &[(9, 14)]));
         sequencer.add(1, minutes(1, &[]));
-        assert_eq!(told(&mut sequencer), ["1:14#0", "W9:15"]);
+        assert_eq!(told(&mut sequencer), ["1:14#0"]);
         sequencer.add(1, minutes(1, &[(9, 15)]));
         sequencer.add(1, minutes(1, &[(9, 16)]));
-        let second = ["0:15#0", "1:15#0", "W9:16", "0:16#1", "1:16#0", "W9:17"];
+        let second = ["0:15#0", "1:15#0", "W9:16", "0:16#1", "1:16#0"];
         assert_eq!(told(&mut sequencer), second);
         sequencer.end(0);
         assert!(told(&mut sequencer).is_empty());
@@ -314,7 +304,7 @@ mod tests {
         let mut sequencer = Sequencer::new(1, &[at(15, 30)], &[]);
         sequencer.add(0, minutes(0, &[(15, 28), (15, 40)]));
         sequencer.end(0);
-        assert_eq!(told(&mut sequencer), ["0:28#0", "W15:29", "W15:30", "0:40#1", "W15:41"]);
+        assert_eq!(told(&mut sequencer), ["0:28#0", "W15:30", "0:40#1"]);
     }
 
     #[test]
@@ -325,9 +315,9 @@ mod tests {
             command(15, 30, CommandKind::Resume),
             command(16, 1, CommandKind::Kill),
         ];
-        let mut sequencer = Sequencer::new(1, &[at(15, 30)], &commands);
+        let mut sequencer = Sequencer::new(1, &[at(9, 16), at(15, 30)], &commands);
         sequencer.add(0, minutes(0, &[(9, 15), (9, 16)]));
-        assert_eq!(told(&mut sequencer), ["0:15#0", "W9:16", "pause16", "0:16#1", "W9:17"]);
+        assert_eq!(told(&mut sequencer), ["0:15#0", "W9:16", "pause16", "0:16#1"]);
         sequencer.end(0);
         assert_eq!(told(&mut sequencer), ["W15:30", "resume30", "kill1"]);
     }
@@ -339,6 +329,7 @@ mod tests {
         fn parts_come_as_if_all_had_been_sorted(
             lanes in vec(vec((0..3_u32, 0..60_u32), 0..60), 1..4),
             cuts in vec(1..20_usize, 1..6),
+            marks in vec((0..4_u32, 0..60_u32), 0..30),
         ) {
             let bars = |(lane, times): (usize, &Vec<(u32, u32)>)| {
                 let morning = |(hour, minute): &(u32, u32)| (9 + hour, *minute);
@@ -347,12 +338,15 @@ mod tests {
             let bars: Vec<Vec<Bar>> = lanes.iter().enumerate().map(bars).collect();
             let mut sorted = bars.concat();
             sorted.sort_by_key(|bar| (bar.open_time, bar.instrument));
-            let mut expected = Vec::new();
-            for minute in sorted.chunk_by(|a, b| a.open_time == b.open_time) {
-                expected.extend(minute.iter().copied().map(Input::Bar));
-                expected.push(Input::Watermark(minute[0].close_time()));
-            }
-            let mut sequencer = Sequencer::new(bars.len(), &[], &[]);
+            let mut marks: Vec<_> = marks.iter().map(|&(hour, minute)| at(9 + hour, minute)).collect();
+            marks.sort_unstable();
+            marks.dedup();
+            let bar = |bar: &Bar| (bar.close_time(), Input::Bar(*bar));
+            let mark = |time: &Timestamp| (*time, Input::Watermark(*time));
+            let mut expected: Vec<_> = sorted.iter().map(bar).chain(marks.iter().map(mark)).collect();
+            expected.sort_by_key(|(time, _)| *time);
+            let expected: Vec<Input> = expected.into_iter().map(|(_, input)| input).collect();
+            let mut sequencer = Sequencer::new(bars.len(), &marks, &[]);
             let mut rest = bars;
             let (mut told, mut sizes) = (Vec::new(), cuts.into_iter().cycle());
             while rest.iter().any(|bars| !bars.is_empty()) {

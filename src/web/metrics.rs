@@ -92,7 +92,12 @@ fn of_run(app: &App, page: &mut Page) {
     page.one("position", "gauge", "Number of the last input of the journal.", view.position);
     page.one("records_total", "counter", "Records read from the journal.", model.records);
     let clock = view.clock_us.unwrap_or(0) as f64 / 1e6;
-    page.one("market_clock_seconds", "gauge", "Last watermark, seconds since 1970 UTC.", clock);
+    page.one(
+        "market_clock_seconds",
+        "gauge",
+        "Last watermark or price, seconds since 1970 UTC.",
+        clock,
+    );
     let facts = &model.facts.counts;
     let facts: Vec<_> =
         facts.iter().map(|(kind, count)| (label("kind", kind), count.to_string())).collect();

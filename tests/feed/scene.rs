@@ -12,7 +12,7 @@ use lockstep::domain::instrument::{Instrument, InstrumentId};
 use lockstep::domain::money::{Price, Qty};
 use lockstep::domain::session::Session;
 use lockstep::domain::time::{Date, Timestamp};
-use lockstep::driver::plan::{DateRange, Plan, Request, session_ends};
+use lockstep::driver::plan::{DateRange, Plan, Request, watermarks};
 use lockstep::exchange::market::Market;
 use lockstep::sources::columns::BarColumns;
 use lockstep::sources::market::Market as Facts;
@@ -157,7 +157,7 @@ fn as_history(input: &Input) -> Input {
 
 /// The inputs that a replay of these minutes hears.
 fn inputs(run: &RunStarted, lanes: &[&[Bar]]) -> Vec<Input> {
-    let mut sequencer = Sequencer::new(lanes.len(), &session_ends(run), &[]);
+    let mut sequencer = Sequencer::new(lanes.len(), &watermarks(run), &[]);
     for (id, bars) in (0..).map(InstrumentId).zip(lanes) {
         sequencer.add(id.index(), in_order(&BarColumns::from_bars(bars.iter()), id));
         sequencer.end(id.index());

@@ -31,8 +31,8 @@ fn a_close_inside_the_bar_moves_no_bar_and_is_found_all_the_same() {
        |
     216| 2024-10-08T11:00  NSE_EQ|INE118H01025  9426
        |                                        ^^^^ check of 11:05: golden 9426, replay 6885
-       = event in replay: 29680.1
-       = last equal event: 29635.3 (bar-15m 2024-10-08T10:45 NSE_EQ|INE155A01022)
+       = event in replay: 20419.1
+       = last equal event: 20388.3 (bar-15m 2024-10-08T10:45 NSE_EQ|INE155A01022)
        = minute behind it: 2024-10-08 11:05, check 9426 in golden, check 6885 in replay
        = rows that agree: bars_15m 297/298 · signals 11/11 · fills 16/16
        help: `lockstep golden review --case sample` if the new behaviour is right
@@ -49,8 +49,8 @@ fn a_high_above_all_others_moves_the_bar() {
     216| 2024-10-08T11:00  NSE_EQ|INE118H01025  4455.25
        |                                        ^^^^^^^ high: golden 4455.25, replay 4466.10
        = also: atr, vwap, check
-       = event in replay: 29680.1
-       = last equal event: 29635.3 (bar-15m 2024-10-08T10:45 NSE_EQ|INE155A01022)
+       = event in replay: 20419.1
+       = last equal event: 20388.3 (bar-15m 2024-10-08T10:45 NSE_EQ|INE155A01022)
        = minute behind it: 2024-10-08 11:05, check 9426 in golden, check 9ced in replay
        = then: golden/sample/bars_15m.csv:218  2024-10-08T11:15  NSE_EQ|INE118H01025  atr: golden 21.6603064749886, replay 22.37994933213148
        = then: golden/sample/bars_15m.csv:220  2024-10-08T11:30  NSE_EQ|INE118H01025  atr: golden 20.913141726775116, replay 21.581381522693505
@@ -75,8 +75,8 @@ fn a_close_below_the_swing_takes_a_signal_away() {
       5| 2024-10-01T09:30  NSE_EQ|INE155A01022  934.90
        |                                        ^^^^^^ close: golden 934.90, replay 930.00
        = also: ema20, ema50, vwap, check
-       = event in replay: 24896.3
-       = last equal event: 24896.1 (bar-15m 2024-10-01T09:30 NSE_EQ|INE118H01025)
+       = event in replay: 17126.3
+       = last equal event: 17126.1 (bar-15m 2024-10-01T09:30 NSE_EQ|INE118H01025)
        = minute behind it: 2024-10-01 09:44, close 930.00; check 15b7 in golden, check 73ee in replay
        = then: golden/sample/signals.csv:2  2024-10-01T09:30  NSE_EQ|INE155A01022 (TATAMOTORS)  BUY  TREND  replay has no such signal
        = then: golden/sample/fills.csv:2  2024-10-01T09:45  NSE_EQ|INE155A01022 (TATAMOTORS)  entry  BUY  replay has no such fill
@@ -101,8 +101,8 @@ fn a_minute_that_is_gone_makes_the_bar_incomplete() {
     216| 2024-10-08T11:00  NSE_EQ|INE118H01025  30388
        |                                        ^^^^^ volume: golden 30388, replay 29083
        = also: minutes, vwap, vol_z, check
-       = event in replay: 29679.1
-       = last equal event: 29635.3 (bar-15m 2024-10-08T10:45 NSE_EQ|INE155A01022)
+       = event in replay: 20418.1
+       = last equal event: 20388.3 (bar-15m 2024-10-08T10:45 NSE_EQ|INE155A01022)
        = minute behind it: 2024-10-08 11:05, check 9426 in golden, absent in replay
        = then: golden/sample/bars_15m.csv:218  2024-10-08T11:15  NSE_EQ|INE118H01025  vwap: golden 4419.094153539713, replay 4419.0179757772685
        = then: golden/sample/bars_15m.csv:220  2024-10-08T11:30  NSE_EQ|INE118H01025  vwap: golden 4418.86956385544, replay 4418.798115313104
@@ -125,7 +125,7 @@ fn a_minute_of_the_warm_up_is_told_from_the_days_that_count() {
       2| 2024-10-01T09:15  NSE_EQ|INE118H01025  22.45696752706488
        |                                        ^^^^^^^^^^^^^^^^^ atr: golden 22.45696752706488, replay 41.169415925195324
        = also: adx, swing_high
-       = event in replay: 24851.1
+       = event in replay: 17095.1
        = minute behind it: 2024-10-01 09:29, atr 41.169415925195324
          … and 632 more
        = rows that agree: bars_15m 2452/3051 · signals 183/212 · fills 232/236
@@ -165,7 +165,7 @@ fn json_and_csv_name_the_same_difference() {
     time "2024-10-08T11:00"
     time_utc "2024-10-08T05:30Z"
     key "NSE_EQ|INE118H01025"
-    event "29680.1"
+    event "20419.1"
     "#);
     let high = &first["fields"][0];
     insta::assert_snapshot!(high, @r#"{"golden":"4455.25","name":"high","replay":"4466.10"}"#);
@@ -192,8 +192,8 @@ fn a_price_in_golden_signals() {
        |
       5| 2024-10-04T09:45  NSE_EQ|INE155A01022 (TATAMOTORS)  SELL  TREND  899.60
        |                                                                  ^^^^^^ price: golden 899.60, replay 899.55
-       = event in replay: 27199.5
-       = last equal event: 27199.3 (bar-15m 2024-10-04T09:45)
+       = event in replay: 18712.5
+       = last equal event: 18712.3 (bar-15m 2024-10-04T09:45)
        = minute behind it: 2024-10-04 09:59, close 899.55
        = rows that agree: bars_15m 298/298 · signals 10/11 · fills 16/16
        = note: signals.csv was edited by hand: digest says [hash], it is [hash]
@@ -210,8 +210,8 @@ fn a_price_in_golden_fills() {
        |
       4| 2024-10-03T13:15  NSE_EQ|INE118H01025 (BSE)  entry  SELL  4376.05
        |                                                           ^^^^^^^ price: golden 4376.05, replay 4376.00
-       = event in replay: 26657.1
-       = last equal event: 26656.3 (signal 2024-10-03T13:00)
+       = event in replay: 18339.1
+       = last equal event: 18338.3 (signal 2024-10-03T13:00)
        = minute behind it: 2024-10-03 13:15, the fill is at its open
        = rows that agree: bars_15m 298/298 · signals 11/11 · fills 15/16
        = note: fills.csv was edited by hand: digest says [hash], it is [hash]
@@ -228,8 +228,8 @@ fn a_line_taken_from_golden() {
        |
       +| 2024-10-04T09:45  NSE_EQ|INE155A01022 (TATAMOTORS)  SELL  TREND  899.55
        | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ golden has no such signal
-       = event in replay: 27199.5
-       = last equal event: 27199.3 (bar-15m 2024-10-04T09:45)
+       = event in replay: 18712.5
+       = last equal event: 18712.3 (bar-15m 2024-10-04T09:45)
        = minute behind it: 2024-10-04 09:59, close 899.55
        = rows that agree: bars_15m 298/298 · signals 10/10 (replay has 11) · fills 16/16
        = note: signals.csv was edited by hand: digest says [hash], it is [hash]
@@ -249,7 +249,7 @@ fn a_line_added_to_golden() {
        |
       5| 2024-10-03T13:45  NSE_EQ|INE118H01025 (BSE)  entry  SELL  4376.00
        | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ replay has no such fill
-       = last equal event: 26746.3 (bar-15m 2024-10-03T13:30 NSE_EQ|INE155A01022)
+       = last equal event: 18400.3 (bar-15m 2024-10-03T13:30 NSE_EQ|INE155A01022)
        = minute behind it: 2024-10-03 13:45, the fill is at its open
        = rows that agree: bars_15m 298/298 · signals 11/11 · fills 16/17 (replay has 16)
        = note: fills.csv was edited by hand: digest says [hash], it is [hash]
@@ -269,7 +269,7 @@ fn an_empty_golden_is_a_difference_and_not_an_agreement() {
        |
       +| 2024-10-01T09:15  NSE_EQ|INE118H01025  4494.20
        | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ golden has no such bar-15m
-       = event in replay: 24851.1
+       = event in replay: 17095.1
        = minute behind it: 2024-10-01 09:15, absent in golden, check 0cc0 in replay; 14 more of the bar differ
          … and 3498 more
        = rows that agree: bars_15m 0/0 (replay has 3051) · signals 0/0 (replay has 212) · fills 0/0 (replay has 236)
@@ -361,8 +361,8 @@ fn runs_and_goldens_are_told_apart() {
       4| 2024-10-01T09:30  NSE_EQ|INE155A01022  934.90
        |                                        ^^^^^^ close: A 934.90, B 930.00
        = also: ema20, ema50, vwap, check
-       = event in B: 24896.3
-       = last equal event: 24896.1 (bar-15m 2024-10-01T09:30 NSE_EQ|INE118H01025)
+       = event in B: 17126.3
+       = last equal event: 17126.1 (bar-15m 2024-10-01T09:30 NSE_EQ|INE118H01025)
        = minute behind it: 2024-10-01 09:44, close 930.00; check 15b7 in A, check 73ee in B
          … and 55 more
        = rows that agree: bars_15m 51/100 · signals 1/3 · fills 2/4

@@ -10,7 +10,7 @@ use lockstep::domain::instrument::InstrumentId;
 use lockstep::domain::money::{Cash, Price, Qty, Rate};
 use lockstep::domain::session::Session;
 use lockstep::domain::time::{Date, MINUTE_US, Timestamp, Window};
-use lockstep::driver::plan::session_ends;
+use lockstep::driver::plan::watermarks;
 use lockstep::sources::columns::BarColumns;
 use lockstep::sources::sequencer::{Sequencer, in_order};
 use proptest::prelude::*;
@@ -207,7 +207,7 @@ impl Walk {
 
 /// The inputs that a replay of these columns hears.
 pub fn inputs(run: &RunStarted, columns: &[BarColumns], commands: &[Command]) -> Vec<Input> {
-    let mut sequencer = Sequencer::new(columns.len(), &session_ends(run), commands);
+    let mut sequencer = Sequencer::new(columns.len(), &watermarks(run), commands);
     for (id, columns) in (0..).zip(columns) {
         let id = InstrumentId(id);
         sequencer.add(id.index(), in_order(columns, id));
@@ -318,7 +318,7 @@ proptest! {
     }
 }
 
-fn time_of(input: &Input) -> Timestamp {
+pub fn time_of(input: &Input) -> Timestamp {
     match input {
         Input::Bar(bar) => bar.close_time(),
         Input::Watermark(time) => *time,

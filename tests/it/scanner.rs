@@ -57,14 +57,14 @@ const BREAKOUT: &str =
 fn a_row_goes_from_nothing_over_a_signal_and_a_position_to_rest() {
     let mut run = Watched::new();
     run.world = World::new().with(|run| run.config.execution.cooldown_bars = 2);
-    assert_snapshot!(run.tell("09:15 A 100"), @"A NEUTRAL PENDING 0 bar - - age - ltp 100 held 0 open 0.00 today 0.00 signals 0 - WARMUP");
+    assert_snapshot!(run.tell("09:15 A 100"), @"A NEUTRAL PENDING 0 bar - - age - ltp 100 held 0 open 0.00 today 0.00 signals 0 - RUNNING");
     assert_snapshot!(run.tell("09:16-09:30 A 100"), @"A NEUTRAL PENDING 0 bar 10-01 09:15 15/15 age 60 ltp 100 held 0 open 0.00 today 0.00 signals 0 - RUNNING");
     let mut run = Watched::new();
     run.world = World::new().with(|run| run.config.execution.cooldown_bars = 2);
-    assert_snapshot!(run.tell(BREAKOUT), @"A NEUTRAL PENDING 0 bar 10-01 15:15 15/15 age 840 ltp 101 held 0 open 0.00 today 0.00 signals 0 - RUNNING");
+    assert_snapshot!(run.tell(BREAKOUT), @"A NEUTRAL PENDING 0 bar 10-01 15:15 15/15 age 900 ltp 101 held 0 open 0.00 today 0.00 signals 0 - RUNNING");
     assert_snapshot!(run.tell("w 09:30"), @"A BUY TRIGGERED 0.5 bar 10-02 09:15 15/15 age 0 ltp 101 held 0 open 0.00 today 0.00 signals 1 - RUNNING");
-    assert_snapshot!(run.tell("09:30 A 101.20 101.40 101.10 101.30"), @"A BUY IN_POSITION 0.5 bar 10-02 09:15 15/15 age 0 ltp 101.3 held 482 open 48.20 today 48.20 signals 1 - RUNNING");
-    assert_snapshot!(run.tell("09:31 A 101.30 101.30 99.95 100"), @"A NEUTRAL COOLDOWN 0 bar 10-02 09:15 15/15 age 0 ltp 100 held 0 open 0.00 today -602.50 signals 1 - RUNNING");
+    assert_snapshot!(run.tell("09:30 A 101.20 101.40 101.10 101.30"), @"A BUY IN_POSITION 0.5 bar 10-02 09:15 15/15 age 60 ltp 101.3 held 482 open 48.20 today 48.20 signals 1 - RUNNING");
+    assert_snapshot!(run.tell("09:31 A 101.30 101.30 99.95 100"), @"A NEUTRAL COOLDOWN 0 bar 10-02 09:15 15/15 age 120 ltp 100 held 0 open 0.00 today -602.50 signals 1 - RUNNING");
     assert_snapshot!(run.tell("09:32-09:44 A 100"), @"A NEUTRAL COOLDOWN 0 bar 10-02 09:30 15/15 age 0 ltp 100 held 0 open 0.00 today -602.50 signals 1 - RUNNING");
     assert_snapshot!(run.tell("09:45-09:59 A 100"), @"A NEUTRAL PENDING 0 bar 10-02 09:45 15/15 age 0 ltp 100 held 0 open 0.00 today -602.50 signals 1 - RUNNING");
 }
@@ -102,8 +102,8 @@ fn commands_are_seen_and_a_kill_stays_until_it_is_released() {
         run.tell(story);
         run.scanner.status().word()
     };
-    assert_eq!(status("09:15 A 100"), "WARMUP");
-    assert_eq!(status("w 09:16"), "RUNNING");
+    assert_eq!(status(""), "WARMUP");
+    assert_eq!(status("09:15 A 100"), "RUNNING", "a price tells the time too");
     assert_eq!(status("! 09:16 pause"), "PAUSED");
     assert_eq!(status("! 09:17 resume"), "RUNNING");
     assert_eq!(status("! 09:18 kill"), "KILLED");

@@ -421,7 +421,7 @@ fn verify_says_what_was_recorded_and_what_is_derived() {
     insta::assert_snapshot!(redacted(&ran.stdout), @"
     Journal  run · run [id] · segments 1 · sealed
     Core     core 2 · recorded by lockstep [version]
-    Events   4,955 · inputs 4,516 · outputs 439
+    Events   3,548 · inputs 3,109 · outputs 439
     Digest   all events [id] · as sealed
     Twice    a second core made the same
     Verdict  identical · 439/439 outputs
@@ -431,19 +431,19 @@ fn verify_says_what_was_recorded_and_what_is_derived() {
     insta::assert_snapshot!(redacted(&ran.stdout), @"
        Journal  forged · run [id] · segments 1 · sealed
        Core     core 2 · recorded by lockstep [version]
-       Events   4,955 · inputs 4,516 · outputs 439
+       Events   3,548 · inputs 3,109 · outputs 439
        Digest   all events [id] · as sealed
-       Verdict  DIFFERS · first at 2981.1, price of fill · outputs of 1 of 4,516 inputs
+       Verdict  DIFFERS · first at 2053.1, price of fill · outputs of 1 of 3,109 inputs
 
     error: a recorded output is not what the core derives
-      --> forged, event 2981.1 (fill)
+      --> forged, event 2053.1 (fill)
        |
-       | recorded  2981.1<0  fill NSE_EQ|INE118H01025 2024-10-03T13:15 SELL 38 4376.05 entry fee=71.3623 order=2980.4 origin=2024-10-03T13:00/SELL/TREND
-       | derived   2981.1<0  fill NSE_EQ|INE118H01025 2024-10-03T13:15 SELL 38 4376.00 entry fee=71.3623 order=2980.4 origin=2024-10-03T13:00/SELL/TREND
+       | recorded  2053.1<0  fill NSE_EQ|INE118H01025 2024-10-03T13:15 SELL 38 4376.05 entry fee=71.3623 order=2052.4 origin=2024-10-03T13:00/SELL/TREND
+       | derived   2053.1<0  fill NSE_EQ|INE118H01025 2024-10-03T13:15 SELL 38 4376.00 entry fee=71.3623 order=2052.4 origin=2024-10-03T13:00/SELL/TREND
        |
        = price: recorded 4376.05, derived 4376.00
-       = last equal event: 2981      bar NSE_EQ|INE118H01025 2024-10-03T13:15 4376.05 4377.75 4374.20 4374.20 1261
-      help: `lockstep journal cat forged --from 2980 --to 2981` shows what was recorded
+       = last equal event: 2053      bar NSE_EQ|INE118H01025 2024-10-03T13:15 4376.05 4377.75 4374.20 4374.20 1261
+      help: `lockstep journal cat forged --from 2052 --to 2053` shows what was recorded
     ");
     let json = desk.run("verify forged --format json").json(1);
     assert_eq!(json["divergence"]["fields"][0]["field"], "price");
@@ -500,21 +500,21 @@ fn diff_of_events_parts_two_runs_at_the_event() {
     assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
     insta::assert_snapshot!(ran.stdout, @"
     error: B differs from A
-      --> run, event 2981.1 (fill)
+      --> run, event 2053.1 (fill)
        |
-       | A  2981.1<0  fill NSE_EQ|INE118H01025 2024-10-03T13:15 SELL 38 4376.00 entry fee=71.3623 order=2980.4 origin=2024-10-03T13:00/SELL/TREND
-       | B  2981.1<0  fill NSE_EQ|INE118H01025 2024-10-03T13:15 SELL 38 4376.05 entry fee=71.3623 order=2980.4 origin=2024-10-03T13:00/SELL/TREND
+       | A  2053.1<0  fill NSE_EQ|INE118H01025 2024-10-03T13:15 SELL 38 4376.00 entry fee=71.3623 order=2052.4 origin=2024-10-03T13:00/SELL/TREND
+       | B  2053.1<0  fill NSE_EQ|INE118H01025 2024-10-03T13:15 SELL 38 4376.05 entry fee=71.3623 order=2052.4 origin=2024-10-03T13:00/SELL/TREND
        |
        = price: A 4376.00, B 4376.05
-       = last equal event: 2981      bar NSE_EQ|INE118H01025 2024-10-03T13:15 4376.05 4377.75 4374.20 4374.20 1261
-       = 3 of at most 4 comparisons of digests, over 5 blocks of 1,024 inputs
-       = events: A 4,955, B 4,955
-      help: `lockstep journal cat run --from 2980 --to 2981` shows the events of A
+       = last equal event: 2053      bar NSE_EQ|INE118H01025 2024-10-03T13:15 4376.05 4377.75 4374.20 4374.20 1261
+       = 3 of at most 3 comparisons of digests, over 4 blocks of 1,024 inputs
+       = events: A 3,548, B 3,548
+      help: `lockstep journal cat run --from 2052 --to 2053` shows the events of A
     ");
     let ran = desk.run("diff run forged --only events --format csv");
     insta::assert_snapshot!(ran.stdout, @"
     event,kind,difference,field,a,b
-    2981.1,fill,differs,price,4376.00,4376.05
+    2053.1,fill,differs,price,4376.00,4376.05
     ");
     let json = desk.run("diff run forged --only events --format json").json(1);
     let last_equal = json["divergence"]["last_equal"].as_str().unwrap_or_default();
@@ -524,12 +524,12 @@ fn diff_of_events_parts_two_runs_at_the_event() {
     insta::assert_snapshot!(ran.stdout.replace(env!("CARGO_PKG_VERSION"), "[version]"), @r#"
     error: B is described otherwise than A
       --> forged, event 0 (run-started)
-       = all 4,954 events after it are equal
+       = all 3,547 events after it are equal
        = the runs are described differently:
        = build: A "lockstep [version]", B "lockstep 0.0.9"
        = core_version: A 2, B 0
-       = 1 of at most 4 comparisons of digests, over 5 blocks of 1,024 inputs
-       = events: A 4,955, B 4,955
+       = 1 of at most 3 comparisons of digests, over 4 blocks of 1,024 inputs
+       = events: A 3,548, B 3,548
     "#);
     fs::create_dir_all(desk.at("copy/log")).unwrap();
     let log = only_segment(&desk.at("run"));
@@ -537,9 +537,9 @@ fn diff_of_events_parts_two_runs_at_the_event() {
     let ran = desk.run("diff run copy --only events");
     assert_eq!(ran.code, 0);
     insta::assert_snapshot!(redacted(&ran.stdout), @"
-    B equals A: 4,955 events · digest [id]
-       = 1 of at most 4 comparisons of digests, over 5 blocks of 1,024 inputs
-       = events: A 4,955, B 4,955
+    B equals A: 3,548 events · digest [id]
+       = 1 of at most 3 comparisons of digests, over 4 blocks of 1,024 inputs
+       = events: A 3,548, B 3,548
     ");
     fs::create_dir(desk.at("nothing")).unwrap();
     insta::assert_snapshot!(desk.refuses(2, "diff run nothing --only events"), @"

@@ -5,7 +5,7 @@ use crate::core::Core;
 use crate::domain::event::{Command, Derived, Event, EventId, Input, Output, Record, RunStarted};
 use crate::domain::fact::{Backfill, Bar, Signal};
 use crate::domain::time::Timestamp;
-use crate::driver::plan::session_ends;
+use crate::driver::plan::watermarks;
 use crate::driver::replay::{Replay, ReplayError};
 use crate::golden::book::{Book, Collector};
 use crate::journal::error::JournalError;
@@ -64,7 +64,7 @@ impl World {
     /// What the core says when it is told of this world minute by minute, each in time.
     pub fn ask(&self) -> Told {
         let mut sequencer =
-            Sequencer::new(self.minutes.len(), &session_ends(&self.run), &self.commands);
+            Sequencer::new(self.minutes.len(), &watermarks(&self.run), &self.commands);
         for (lane, minutes) in self.minutes.iter().enumerate() {
             sequencer.add(lane, minutes.clone());
             sequencer.end(lane);

@@ -179,10 +179,11 @@ impl Scanner {
         match input {
             Input::RunStarted(run) => self.begin(run),
             Input::Bar(bar) => {
+                self.pass(bar.close_time());
                 self.price(record, bar.instrument.0, bar.close_time(), bar.close);
             }
             Input::Tick(tick) => self.price(record, tick.instrument.0, tick.time, tick.price),
-            Input::Watermark(time) => self.watermark(*time),
+            Input::Watermark(time) => self.pass(*time),
             Input::Command(command) => {
                 self.warm(command.time);
                 match command.kind {
@@ -206,7 +207,8 @@ impl Scanner {
         self.is_warm |= self.run.as_ref().is_some_and(|run| run.active_from < time);
     }
 
-    fn watermark(&mut self, time: Timestamp) {
+    /// It is that time now, as a watermark or a price tells.
+    fn pass(&mut self, time: Timestamp) {
         self.warm(time);
         let day_before = self.clock.map(Timestamp::date);
         self.clock = Some(self.clock.map_or(time, |clock| clock.max(time)));

@@ -19,7 +19,7 @@ const CONFIDENCE: f64 = 0.5;
 pub struct View {
     /// Number of the last input.
     pub position: u64,
-    /// The market's clock (last watermark), India.
+    /// The market's clock (the last watermark or price), India.
     pub clock: Option<String>,
     /// The same in UTC.
     pub clock_utc: Option<String>,

@@ -302,7 +302,10 @@ impl Sink for Tables {
         self.telling = Some(EventId::input(seq));
         match input {
             Input::RunStarted(run) => self.begin(run),
-            Input::Bar(bar) => self.minute = Some((*bar, "bar")),
+            Input::Bar(bar) => {
+                self.clock(bar.close_time());
+                self.minute = Some((*bar, "bar"));
+            }
             Input::Watermark(time) => self.clock(*time),
             Input::Command(command) => {
                 self.clock(command.time);

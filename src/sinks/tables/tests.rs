@@ -56,10 +56,11 @@ fn states(story: &Story) -> String {
 fn a_trigger_lives_one_bar_and_the_rest_is_position_and_cooldown() {
     assert_snapshot!(states(&morning()), @"
     2024-10-01 00:00:00 |  | WARMUP | PENDING | NEUTRAL | 0 | 0
+    2024-10-01 09:16:00 |  | RUNNING | PENDING | NEUTRAL | 0 | 0
     2024-10-01 09:30:00 | 2024-10-01 09:15:00 | RUNNING | PENDING | NEUTRAL | 0 | 0
     2024-10-01 09:45:00 | 2024-10-01 09:30:00 | RUNNING | TRIGGERED | BUY | 0.5 | 0
     2024-10-01 10:00:00 | 2024-10-01 09:45:00 | RUNNING | TRIGGERED | BUY | 0.5 | 0
-    2024-10-01 10:00:00 | 2024-10-01 09:45:00 | RUNNING | TRIGGERED | BUY | 0.5 | 40
+    2024-10-01 10:01:00 | 2024-10-01 09:45:00 | RUNNING | TRIGGERED | BUY | 0.5 | 40
     2024-10-01 10:15:00 | 2024-10-01 10:00:00 | RUNNING | IN_POSITION | NEUTRAL | 0 | 40
     2024-10-01 10:16:00 | 2024-10-01 10:00:00 | RUNNING | COOLDOWN | NEUTRAL | 0 | 0
     2024-10-01 10:30:00 | 2024-10-01 10:15:00 | RUNNING | COOLDOWN | NEUTRAL | 0 | 0
