@@ -154,7 +154,7 @@ fn walk(seed: u64) -> Vec<Bar> {
 /// How many signals a replay of these bars makes at the quarter hour, and 0 if none is at 09:30.
 fn signals(run: &RunStarted, bars: &[Bar]) -> usize {
     let mut sequencer = Sequencer::new(1, &watermarks(run), &[]);
-    sequencer.add(0, bars.to_vec());
+    sequencer.add(0, BarColumns::from_bars(bars.iter()));
     sequencer.end(0);
     let (mut inputs, mut before) = (Vec::new(), None);
     while before != Some(inputs.len()) {

@@ -18,7 +18,6 @@ use crate::exchange::pace::Speed;
 use crate::exchange::recording::Recording;
 use crate::exchange::server::{Options, Play, ServeError, Serving, serve};
 use crate::sources::market::Market;
-use crate::sources::sequencer::in_order;
 use crate::sources::upstox::raw;
 
 use super::exit::Exit;
@@ -128,7 +127,7 @@ pub fn market_of(replay: &Replay) -> Result<Arc<Exchange>, Failure> {
     let columns = replay.columns().map_err(prepare::broken_off)?;
     let instruments = replay.run.instruments.iter().zip(columns);
     let lanes = instruments.map(|(instrument, columns)| {
-        (instrument.clone(), in_order(&columns, InstrumentId::default()))
+        (instrument.clone(), columns.by_time().bars(InstrumentId::default()).collect())
     });
     let first = replay.run.config.active_from.date();
     Exchange::new(lanes.collect(), replay.run.sessions.clone(), first)

@@ -8,10 +8,10 @@ use std::thread::{self, JoinHandle};
 use rayon::prelude::*;
 
 use crate::domain::event::{Command, Input, RunStarted};
-use crate::domain::fact::Bar;
 use crate::domain::instrument::InstrumentId;
 use crate::domain::time::{DAY_US, Timestamp};
-use crate::sources::sequencer::{Sequencer, in_order};
+use crate::sources::columns::BarColumns;
+use crate::sources::sequencer::Sequencer;
 use crate::sources::store::{Parts, Store, StoreError};
 
 use super::Source;
@@ -36,7 +36,7 @@ type Round = Result<Vec<Loaded>, StoreError>;
 /// Rows of one instrument.
 struct Loaded {
     instrument: InstrumentId,
-    parts: Vec<Vec<Bar>>,
+    parts: Vec<BarColumns>,
     is_ended: bool,
 }
 
@@ -176,8 +176,9 @@ impl Lane {
         while loaded < rows && self.loaded_to < Timestamp::MAX {
             match self.parts.next_part()? {
                 Some(part) => {
-                    let bars = in_order(&part, self.instrument);
-                    self.loaded_to = bars.last().map_or(self.loaded_to, |bar| bar.open_time);
+                    let bars = part.by_time();
+                    let last = bars.open_time.values().last();
+                    self.loaded_to = last.map_or(self.loaded_to, |time| Timestamp(*time));
                     loaded += bars.len();
                     parts.push(bars);
                 }

@@ -1,6 +1,8 @@
 //! Minute bars of one instrument as Arrow columns: the shape in which history is stored, decoded,
 //! merged and handed to the oracle.
 
+use std::ops::Range;
+
 use arrow::array::Int64Array;
 
 use crate::domain::fact::Bar;
@@ -23,6 +25,13 @@ pub struct BarColumns {
     pub close: Int64Array,
     /// Shares traded.
     pub volume: Int64Array,
+}
+
+/// No bars.
+impl Default for BarColumns {
+    fn default() -> BarColumns {
+        BarColumns::from_bars([].iter())
+    }
 }
 
 impl BarColumns {
@@ -51,10 +60,24 @@ impl BarColumns {
 
     /// The bars row by row, as those of `instrument`.
     pub fn bars(&self, instrument: InstrumentId) -> impl Iterator<Item = Bar> + '_ {
-        let [open_time, open, high] = [&self.open_time, &self.open, &self.high];
-        let [low, close, volume] = [&self.low, &self.close, &self.volume];
-        let first = open_time.values().iter().zip(open.values()).zip(high.values());
-        let second = low.values().iter().zip(close.values()).zip(volume.values());
+        self.bars_in(0..self.len(), instrument)
+    }
+
+    /// The bars in these rows, as those of `instrument`.
+    ///
+    /// # Panics
+    /// When there are no such rows.
+    #[inline]
+    pub fn bars_in(
+        &self,
+        rows: Range<usize>,
+        instrument: InstrumentId,
+    ) -> impl Iterator<Item = Bar> + '_ {
+        let of = |column| &Int64Array::values(column)[rows.clone()];
+        let [open_time, open, high] = [&self.open_time, &self.open, &self.high].map(of);
+        let [low, close, volume] = [&self.low, &self.close, &self.volume].map(of);
+        let first = open_time.iter().zip(open).zip(high);
+        let second = low.iter().zip(close).zip(volume);
         first.zip(second).map(move |(((open_time, open), high), ((low, close), volume))| Bar {
             instrument,
             open_time: Timestamp(*open_time),
@@ -64,6 +87,26 @@ impl BarColumns {
             close: Price(*close),
             volume: Qty(*volume),
         })
+    }
+
+    /// The same bars by time; those of one minute stay in the order in which they came.
+    #[must_use]
+    pub fn by_time(self) -> BarColumns {
+        let times = self.open_time.values();
+        if times.is_sorted() {
+            return self;
+        }
+        let mut rows: Vec<usize> = (0..self.len()).collect();
+        rows.sort_by_key(|row| times[*row]);
+        let column = |column: &Int64Array| rows.iter().map(|row| column.value(*row)).collect();
+        BarColumns {
+            open_time: column(&self.open_time),
+            open: column(&self.open),
+            high: column(&self.high),
+            low: column(&self.low),
+            close: column(&self.close),
+            volume: column(&self.volume),
+        }
     }
 
     /// The bar in that row, as one of `instrument`.

@@ -3,9 +3,9 @@
 //! Two runs over the same rows see the same inputs, however the rows were read.
 
 use std::collections::VecDeque;
+use std::mem::swap;
 
 use crate::domain::event::{Command, Input};
-use crate::domain::fact::Bar;
 use crate::domain::instrument::InstrumentId;
 use crate::domain::time::{MINUTE_US, Timestamp};
 
@@ -18,7 +18,7 @@ pub struct Sequencer {
     /// Bars that were taken out of the lanes, by minute of close and instrument, the first minute
     /// at `begun`. With many instruments a walk along one lane finds its bars side by side in
     /// memory, and a walk across all of them would find each somewhere else.
-    minutes: [Vec<Bar>; MINUTES_AT_A_TIME],
+    minutes: [Vec<Input>; MINUTES_AT_A_TIME],
     /// Close time of the first of these minutes.
     begun: Timestamp,
     /// Place of the next of these minutes.
@@ -35,15 +35,17 @@ pub struct Sequencer {
 }
 
 /// The bars of one instrument that are still to come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
-    bars: Vec<Bar>,
-    /// Place of the next of these.
+    instrument: InstrumentId,
+    /// By time.
+    bars: BarColumns,
+    /// Row of the next of these.
     row: usize,
     /// Its close time.
     next: Timestamp,
     /// What follows these bars in time.
-    parts: VecDeque<Vec<Bar>>,
+    parts: VecDeque<BarColumns>,
     is_ended: bool,
 }
 
@@ -61,9 +63,9 @@ impl Sequencer {
     /// A sequencer for `instruments` lanes, the watermarks of the run, and what somebody wants
     /// during it. Watermarks and commands ascend in time.
     pub fn new(instruments: usize, watermarks: &[Timestamp], commands: &[Command]) -> Sequencer {
-        let lane = |_| Lane { next: UNKNOWN, ..Lane::default() };
+        let ids = (0..=u16::MAX).map(InstrumentId).take(instruments);
         Sequencer {
-            lanes: (0..instruments).map(lane).collect(),
+            lanes: ids.map(Lane::new).collect(),
             minutes: Default::default(),
             begun: Timestamp::MIN,
             minute: MINUTES_AT_A_TIME,
@@ -74,15 +76,13 @@ impl Sequencer {
         }
     }
 
-    /// Adds bars to a lane: by time, and all later than the bars that were added before. See
-    /// [`in_order`].
+    /// Adds bars to a lane, in any order, all of them later than those that were added before.
     ///
     /// # Panics
     /// When there is no such lane.
-    pub fn add(&mut self, lane: usize, bars: Vec<Bar>) {
-        debug_assert!(bars.is_sorted_by_key(|bar| bar.open_time), "bars are added by time");
+    pub fn add(&mut self, lane: usize, bars: BarColumns) {
         let lane = &mut self.lanes[lane];
-        lane.parts.push_back(bars);
+        lane.parts.push_back(bars.by_time());
         if lane.next == UNKNOWN {
             lane.begin_part();
         }
@@ -125,7 +125,11 @@ impl Sequencer {
 
     /// All bars of the next minute.
     fn take_minute(&mut self, inputs: &mut Vec<Input>) {
-        inputs.extend(self.minutes[self.minute].drain(..).map(Input::Bar));
+        let bars = &mut self.minutes[self.minute];
+        match inputs.is_empty() {
+            true => swap(inputs, bars),
+            false => inputs.append(bars),
+        }
         self.find_next();
     }
 
@@ -167,29 +171,43 @@ impl Sequencer {
 }
 
 impl Lane {
+    fn new(instrument: InstrumentId) -> Lane {
+        let (bars, parts) = (BarColumns::default(), VecDeque::new());
+        Lane { instrument, bars, row: 0, next: UNKNOWN, parts, is_ended: false }
+    }
+
+    /// When the bar in that row closes, if there is one.
+    fn close_of(&self, row: usize) -> Option<Timestamp> {
+        let time = self.bars.open_time.values().get(row)?;
+        Some(Timestamp(*time).plus_minutes(1))
+    }
+
     /// Up to which close time all its bars are among those at hand.
     fn known_to(&self) -> Timestamp {
-        match self.bars.last() {
-            Some(last) if !self.is_ended || !self.parts.is_empty() => last.close_time(),
+        match self.close_of(self.bars.len().wrapping_sub(1)) {
+            Some(last) if !self.is_ended || !self.parts.is_empty() => last,
             _ => Timestamp::MAX,
         }
     }
 
     /// Sorts the bars that close up to `last` into their minutes, of which the first one closes at
     /// `begun`.
-    fn take(&mut self, begun: Timestamp, last: Timestamp, minutes: &mut [Vec<Bar>]) {
+    fn take(&mut self, begun: Timestamp, last: Timestamp, minutes: &mut [Vec<Input>]) {
         if self.next > last {
             return;
         }
-        for bar in &self.bars[self.row..] {
-            self.next = bar.close_time();
-            if self.next > last {
-                return;
-            }
-            minutes[((self.next.0 - begun.0) / MINUTE_US) as usize].push(*bar);
-            self.row += 1;
+        let rest = &self.bars.open_time.values()[self.row..];
+        let is_due = |time: &&i64| Timestamp(**time).plus_minutes(1) <= last;
+        let end = self.row + rest.iter().take_while(is_due).count();
+        for bar in self.bars.bars_in(self.row..end, self.instrument) {
+            let minute = (bar.close_time().0 - begun.0) / MINUTE_US;
+            minutes[minute as usize].push(Input::Bar(bar));
         }
-        self.begin_part();
+        self.row = end;
+        match self.close_of(end) {
+            Some(next) => self.next = next,
+            None => self.begin_part(),
+        }
     }
 
     /// Goes on to the next part that holds a bar.
@@ -198,25 +216,15 @@ impl Lane {
         self.row = 0;
         self.next = loop {
             let Some(bars) = self.parts.pop_front() else {
-                self.bars = Vec::new();
+                self.bars = BarColumns::default();
                 break if self.is_ended { Timestamp::MAX } else { UNKNOWN };
             };
             self.bars = bars;
-            if let Some(bar) = self.bars.first() {
-                break bar.close_time();
+            if let Some(first) = self.close_of(0) {
+                break first;
             }
         };
     }
-}
-
-/// The rows as bars of `instrument`, by time; bars of one minute stay in the order in which they
-/// came. Side by side in a row, a bar is one place to look at in memory instead of six.
-pub fn in_order(columns: &BarColumns, instrument: InstrumentId) -> Vec<Bar> {
-    let mut bars: Vec<Bar> = columns.bars(instrument).collect();
-    if !bars.is_sorted_by_key(|bar| bar.open_time) {
-        bars.sort_by_key(|bar| bar.open_time);
-    }
-    bars
 }
 
 #[cfg(test)]
@@ -226,6 +234,7 @@ mod tests {
 
     use super::*;
     use crate::domain::event::CommandKind;
+    use crate::domain::fact::Bar;
     use crate::domain::money::{Price, Qty};
     use crate::domain::time::Date;
 
@@ -233,7 +242,7 @@ mod tests {
         Timestamp::from_ist(Date::parse("2024-10-01").unwrap(), hour, minute)
     }
 
-    fn minutes(lane: u16, times: &[(u32, u32)]) -> Vec<Bar> {
+    fn columns(times: &[(u32, u32)]) -> BarColumns {
         let bar = |(place, (hour, minute)): (usize, &(u32, u32))| Bar {
             instrument: InstrumentId(9),
             open_time: at(*hour, *minute),
@@ -244,7 +253,7 @@ mod tests {
             volume: Qty(place as i64),
         };
         let bars: Vec<Bar> = times.iter().enumerate().map(bar).collect();
-        in_order(&BarColumns::from_bars(bars.iter()), InstrumentId(lane))
+        BarColumns::from_bars(bars.iter())
     }
 
     fn told(sequencer: &mut Sequencer) -> Vec<String> {
@@ -264,8 +273,8 @@ mod tests {
     #[test]
     fn bars_by_close_then_id_and_each_watermark_after_what_closes_then() {
         let mut sequencer = Sequencer::new(2, &[at(9, 16), at(9, 18), at(15, 30)], &[]);
-        sequencer.add(0, minutes(0, &[(9, 16), (9, 15)]));
-        sequencer.add(1, minutes(1, &[(9, 15), (9, 15), (9, 17)]));
+        sequencer.add(0, columns(&[(9, 16), (9, 15)]));
+        sequencer.add(1, columns(&[(9, 15), (9, 15), (9, 17)]));
         sequencer.end(0);
         let first = ["0:15#1", "1:15#0", "1:15#1", "W9:16", "0:16#0", "1:17#2"];
         assert_eq!(told(&mut sequencer), first, "more may close at 9:18");
@@ -276,7 +285,7 @@ mod tests {
     #[test]
     fn a_watermark_comes_where_nobody_trades_too() {
         let mut sequencer = Sequencer::new(1, &[at(9, 30), at(9, 45), at(10, 0)], &[]);
-        sequencer.add(0, minutes(0, &[(9, 28), (9, 46)]));
+        sequencer.add(0, columns(&[(9, 28), (9, 46)]));
         sequencer.end(0);
         assert_eq!(told(&mut sequencer), ["0:28#0", "W9:30", "W9:45", "0:46#1", "W10:00"]);
     }
@@ -284,13 +293,13 @@ mod tests {
     #[test]
     fn nothing_is_said_past_a_lane_whose_rows_are_still_to_come() {
         let mut sequencer = Sequencer::new(2, &[at(9, 16)], &[]);
-        sequencer.add(0, minutes(0, &[(9, 15), (9, 16)]));
+        sequencer.add(0, columns(&[(9, 15), (9, 16)]));
         assert!(told(&mut sequencer).is_empty(), "lane 1 may be earlier");
-        sequencer.add(1, minutes(1, &[(9, 14)]));
-        sequencer.add(1, minutes(1, &[]));
+        sequencer.add(1, columns(&[(9, 14)]));
+        sequencer.add(1, columns(&[]));
         assert_eq!(told(&mut sequencer), ["1:14#0"]);
-        sequencer.add(1, minutes(1, &[(9, 15)]));
-        sequencer.add(1, minutes(1, &[(9, 16)]));
+        sequencer.add(1, columns(&[(9, 15)]));
+        sequencer.add(1, columns(&[(9, 16)]));
         let second = ["0:15#0", "1:15#0", "W9:16", "0:16#1", "1:16#0"];
         assert_eq!(told(&mut sequencer), second);
         sequencer.end(0);
@@ -302,7 +311,7 @@ mod tests {
     #[test]
     fn a_session_ends_before_what_is_printed_after_it() {
         let mut sequencer = Sequencer::new(1, &[at(15, 30)], &[]);
-        sequencer.add(0, minutes(0, &[(15, 28), (15, 40)]));
+        sequencer.add(0, columns(&[(15, 28), (15, 40)]));
         sequencer.end(0);
         assert_eq!(told(&mut sequencer), ["0:28#0", "W15:30", "0:40#1"]);
     }
@@ -316,7 +325,7 @@ mod tests {
             command(16, 1, CommandKind::Kill),
         ];
         let mut sequencer = Sequencer::new(1, &[at(9, 16), at(15, 30)], &commands);
-        sequencer.add(0, minutes(0, &[(9, 15), (9, 16)]));
+        sequencer.add(0, columns(&[(9, 15), (9, 16)]));
         assert_eq!(told(&mut sequencer), ["0:15#0", "W9:16", "pause16", "0:16#1"]);
         sequencer.end(0);
         assert_eq!(told(&mut sequencer), ["W15:30", "resume30", "kill1"]);
@@ -333,7 +342,8 @@ mod tests {
         ) {
             let bars = |(lane, times): (usize, &Vec<(u32, u32)>)| {
                 let morning = |(hour, minute): &(u32, u32)| (9 + hour, *minute);
-                minutes(lane as u16, &times.iter().map(morning).collect::<Vec<_>>())
+                let columns = columns(&times.iter().map(morning).collect::<Vec<_>>());
+                columns.by_time().bars(InstrumentId(lane as u16)).collect()
             };
             let bars: Vec<Vec<Bar>> = lanes.iter().enumerate().map(bars).collect();
             let mut sorted = bars.concat();
@@ -359,7 +369,7 @@ mod tests {
                         size += 1;
                     }
                     let part: Vec<Bar> = bars.drain(..size).collect();
-                    sequencer.add(lane, part);
+                    sequencer.add(lane, BarColumns::from_bars(part.iter()));
                     sequencer.take(&mut told);
                 }
             }

@@ -16,7 +16,7 @@ use lockstep::driver::plan::{DateRange, Plan, Request, watermarks};
 use lockstep::exchange::market::Market;
 use lockstep::sources::columns::BarColumns;
 use lockstep::sources::market::Market as Facts;
-use lockstep::sources::sequencer::{Sequencer, in_order};
+use lockstep::sources::sequencer::Sequencer;
 use lockstep::sources::synthetic::{Knobs, Series, Subject, generate};
 
 pub const BSE: &str = "NSE_EQ|INE118H01025";
@@ -159,7 +159,7 @@ fn as_history(input: &Input) -> Input {
 fn inputs(run: &RunStarted, lanes: &[&[Bar]]) -> Vec<Input> {
     let mut sequencer = Sequencer::new(lanes.len(), &watermarks(run), &[]);
     for (id, bars) in (0..).map(InstrumentId).zip(lanes) {
-        sequencer.add(id.index(), in_order(&BarColumns::from_bars(bars.iter()), id));
+        sequencer.add(id.index(), BarColumns::from_bars(bars.iter()));
         sequencer.end(id.index());
     }
     let mut inputs = Vec::new();

@@ -12,7 +12,7 @@ use lockstep::domain::session::Session;
 use lockstep::domain::time::{Date, MINUTE_US, Timestamp, Window};
 use lockstep::driver::plan::watermarks;
 use lockstep::sources::columns::BarColumns;
-use lockstep::sources::sequencer::{Sequencer, in_order};
+use lockstep::sources::sequencer::Sequencer;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use rand_chacha::ChaCha8Rng;
@@ -210,7 +210,7 @@ pub fn inputs(run: &RunStarted, columns: &[BarColumns], commands: &[Command]) ->
     let mut sequencer = Sequencer::new(columns.len(), &watermarks(run), commands);
     for (id, columns) in (0..).zip(columns) {
         let id = InstrumentId(id);
-        sequencer.add(id.index(), in_order(columns, id));
+        sequencer.add(id.index(), columns.clone());
         sequencer.end(id.index());
     }
     let mut inputs = Vec::new();

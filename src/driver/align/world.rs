@@ -11,6 +11,7 @@ use crate::golden::book::{Book, Collector};
 use crate::journal::error::JournalError;
 use crate::journal::reader::Reader;
 use crate::sinks::Sink;
+use crate::sources::columns::BarColumns;
 use crate::sources::sequencer::Sequencer;
 
 /// What a run was told, as minutes: those that it made of ticks and those that an archive completed
@@ -66,7 +67,7 @@ impl World {
         let mut sequencer =
             Sequencer::new(self.minutes.len(), &watermarks(&self.run), &self.commands);
         for (lane, minutes) in self.minutes.iter().enumerate() {
-            sequencer.add(lane, minutes.clone());
+            sequencer.add(lane, BarColumns::from_bars(minutes.iter()));
             sequencer.end(lane);
         }
         let mut core = Core::new(&self.run);
