@@ -240,7 +240,7 @@ fn settings() -> Settings {
         pace: Pace::Times(1),
         lateness_ms: LATENESS_MS,
         silence_ms: 90_000,
-        trusts_first: true,
+        has_own_time: true,
         tells_each_trade: true,
         archive_delay_ms: 0,
         seed: 1,

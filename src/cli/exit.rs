@@ -16,7 +16,7 @@ pub enum Exit {
     Nothing = 4,
     /// The same inputs gave different outputs.
     NotDeterministic = 5,
-    /// Stopped by a risk limit or the kill switch.
+    /// A live run is over, and the kill switch or the day's loss had stopped its trading.
     Stopped = 6,
     /// Somebody else holds the lock.
     Locked = 73,

@@ -48,7 +48,7 @@ struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 same or done · 1 finished and differs · 2 usage, \
     configuration or missing data · 3 damaged data or journal · 4 nothing selected · 5 not \
-    deterministic · 6 stopped by a limit · 73 locked · 74 reading or writing failed · 130 interrupted, can go on";
+    deterministic · 6 lived, and stopped by the day's loss or a kill · 73 locked · 74 reading or writing failed · 130 interrupted, can go on";
 
 #[derive(clap::Subcommand)]
 enum Command {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep::domain::event::{Derived, Event, EventId, Input, Output};
-use lockstep::domain::fact::{Backfill, BackfillOrigin, Bar15m, Fill, Indicators, Signal};
+use lockstep::domain::fact::{Backfill, BackfillOrigin, Bar, Bar15m, Fill, Indicators, Signal};
 use lockstep::domain::instrument::InstrumentId;
 use lockstep::domain::tape::{Names, write_event};
 use lockstep::domain::time::{SECOND_US, Timestamp};
@@ -106,10 +106,13 @@ pub fn fills(outputs: &[Vec<Derived>]) -> Vec<Fill> {
     outputs.iter().flatten().filter_map(fill).collect()
 }
 
-/// The labels of the lived day's bars that a gap or an archive touched before they were known.
-fn touched(heard: &[Input], since: Timestamp) -> BTreeSet<Label> {
+/// The labels of the lived day's bars that lacked something before they were known: a gap lies in
+/// them, or an archive had another minute than the run. A trade that came too late and of which the
+/// minute is what it was without it, such as one of no shares, was not lacking.
+fn touched(heard: &[Input], got: &[Vec<Derived>], since: Timestamp) -> BTreeSet<Label> {
     let mut touched = BTreeSet::new();
     let mut watermark = Timestamp::MIN;
+    let mut minutes: BTreeMap<Label, Bar> = BTreeMap::new();
     let mut touch = |instrument, from: Timestamp, to: Timestamp, watermark: Timestamp| {
         let mut label = from.floor_to(QUARTER_US);
         while label < to {
@@ -119,14 +122,21 @@ fn touched(heard: &[Input], since: Timestamp) -> BTreeSet<Label> {
             label = label.plus_us(QUARTER_US);
         }
     };
-    for input in heard {
+    for (input, outputs) in heard.iter().zip(got) {
         match input {
             Input::Watermark(time) => watermark = *time,
             Input::Gap(gap) => touch(gap.instrument, gap.from, gap.to, watermark),
             Input::Backfill(Backfill { bar, .. }) if bar.open_time >= since => {
-                touch(bar.instrument, bar.open_time, bar.close_time(), watermark);
+                let before = minutes.insert((bar.instrument, bar.open_time), *bar);
+                let to = if before == Some(*bar) { bar.open_time } else { bar.close_time() };
+                touch(bar.instrument, bar.open_time, to, watermark);
             }
             _ => {}
+        }
+        for derived in outputs {
+            if let Output::Bar1m(bar) = &derived.output {
+                minutes.insert((bar.instrument, bar.open_time), *bar);
+            }
         }
     }
     touched
@@ -157,8 +167,9 @@ pub fn judge(scene: &Scene, weather: usize, seed: u64) -> Tally {
         assert_eq!(fills(&got), fills(&scene.whole));
         assert_eq!(lived.lookups, 0, "nothing was lost, and the archive was asked");
     }
-    let touched = touched(&heard, since);
-    assert!(my_labels.is_disjoint(&touched), "a signal on a bar that lacked trades");
+    let touched = touched(&heard, &got, since);
+    let made: Vec<&Label> = my_labels.intersection(&touched).collect();
+    assert!(made.is_empty(), "a signal on a bar that lacked trades: {made:?}");
     let count = |wanted: fn(&Input) -> bool| heard.iter().filter(|it| wanted(it)).count() as u64;
     Tally {
         days: 1,
@@ -175,14 +186,25 @@ pub fn judge(scene: &Scene, weather: usize, seed: u64) -> Tally {
     }
 }
 
-/// What was odd about the day, a line each.
+/// What was odd about the day, a line each: gaps and notices, trades that came too late for their
+/// minute, and what the archive had.
 pub fn oddities(scene: &Scene, weather: usize, seed: u64) -> Vec<String> {
     let faults = Faults::parse(WEATHERS[weather].0).expect("weather is written as faults are");
     let lived = live(scene, faults, seed, scene.hours().0.plus_minutes(-5));
     let names = Names::of(&scene.run);
-    let is_odd = |it: &&(Timestamp, Input)| matches!(it.1, Input::Gap(_) | Input::Notice(_));
+    let mut watermark = Timestamp::MIN;
+    let mut is_odd = |input: &Input| match input {
+        Input::Watermark(time) => {
+            watermark = *time;
+            false
+        }
+        Input::Gap(_) | Input::Notice(_) => true,
+        Input::Tick(tick) => tick.time < watermark,
+        Input::Backfill(Backfill { origin, .. }) => *origin != BackfillOrigin::Store,
+        _ => false,
+    };
     let line = |(at, input): &(Timestamp, Input)| {
         format!("{at} {}", write_event(&Event::Input(input.clone()), &names))
     };
-    lived.inputs.iter().filter(is_odd).map(line).collect()
+    lived.inputs.iter().filter(|(_, input)| is_odd(input)).map(line).collect()
 }

@@ -37,7 +37,7 @@ struct Args {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Only this seed, and print its gaps and notices.
+    /// Only this seed, and print what was odd about it.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
     /// How many threads; as many as there are cores if not given.

@@ -1,5 +1,6 @@
 //! What is special about single days of the calendar, lived from the feed to the core.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use lockstep::core::Core;
@@ -7,9 +8,12 @@ use lockstep::domain::event::{Input, Output};
 use lockstep::domain::fact::{Notice, NoticeKind};
 use lockstep::domain::time::{MINUTE_US, SECOND_US, Timestamp};
 use lockstep::exchange::faults::Faults;
+use lockstep::exchange::frames::{Frames, Sent};
+use lockstep::exchange::ticker::Mode;
 
-use crate::day::{Kept, LATENESS_MS, Lived, STEP_US, live, live_with};
-use crate::judge::{bars, fills, signals};
+use crate::day::{Circumstances, LATENESS_MS, Lived, STEP_US, later, live, live_with};
+use crate::farm;
+use crate::judge::{WEATHERS, bars, fills, judge, oddities, signals};
 use crate::scene::{BSE, DAYS, Scene, TATA, outputs};
 
 /// Every story, by name.
@@ -22,7 +26,31 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_stock_with_hours_of_its_own_misses_nothing", a_stock_with_hours_of_its_own_misses_nothing),
     ("a_holiday_is_waited_out", a_holiday_is_waited_out),
     ("the_end_of_a_day_that_was_lost_is_looked_up", the_end_of_a_day_that_was_lost_is_looked_up),
+    (
+        "what_is_lost_with_the_line_right_at_the_close_is_looked_up",
+        what_is_lost_with_the_line_right_at_the_close_is_looked_up,
+    ),
+    (
+        "a_late_trade_that_changes_nothing_costs_no_signal",
+        a_late_trade_that_changes_nothing_costs_no_signal,
+    ),
     ("a_run_without_a_session_is_over_at_once", a_run_without_a_session_is_over_at_once),
+    (
+        "a_first_message_from_another_time_is_put_aside",
+        a_first_message_from_another_time_is_put_aside,
+    ),
+    (
+        "a_stand_in_that_begins_with_a_lie_is_not_believed",
+        a_stand_in_that_begins_with_a_lie_is_not_believed,
+    ),
+    (
+        "a_machine_with_a_wrong_clock_goes_by_the_exchange",
+        a_machine_with_a_wrong_clock_goes_by_the_exchange,
+    ),
+    (
+        "what_the_first_minutes_had_wrong_closes_nothing",
+        what_the_first_minutes_had_wrong_closes_nothing,
+    ),
 ];
 
 fn at(text: &str) -> Timestamp {
@@ -200,13 +228,16 @@ fn a_holiday_is_waited_out() {
 /// A trade that was left out is noticed by the next one, but after the last there is none.
 fn the_end_of_a_day_that_was_lost_is_looked_up() {
     let (scene, end) = (Scene::new("2024-10-03", 7), at("2024-10-03T15:30"));
-    let without_last_word: Kept =
-        |sent| sent.at < at("2024-10-03T15:29:30") || at("2024-10-03T15:30:01") <= sent.at;
-    let with_it: Kept =
-        |sent| sent.at < at("2024-10-03T15:29:30") || at("2024-10-03T15:30") <= sent.at;
-    for kept in [without_last_word, with_it] {
-        let from = at("2024-10-03T09:10");
-        let lived = live_with(&scene, Faults::default(), 7, from, kept);
+    let lost_until = |until: Timestamp| {
+        move |sent: Sent| {
+            let is_lost = at("2024-10-03T15:29:30") <= sent.at && sent.at < until;
+            (!is_lost).then_some(sent)
+        }
+    };
+    // Without the feed's last word of the day, and with it.
+    for until in ["2024-10-03T15:30:01", "2024-10-03T15:30"] {
+        let way = lost_until(at(until));
+        let lived = live_with(&scene, Circumstances { way: &way, ..ordinary() });
         let missed = lived.inputs.iter().filter_map(|(_, input)| match input {
             Input::Gap(gap) => Some(*gap),
             _ => None,
@@ -218,6 +249,121 @@ fn the_end_of_a_day_that_was_lost_is_looked_up() {
         assert!(told.ended[0] <= end.plus_minutes(1).plus_us(3 * SECOND_US), "{:?}", told.ended);
         let (got, since) = (outputs(&scene.run, &lived.heard()), scene.run.config.active_from);
         assert_eq!(bars(&got, since), bars(&scene.whole, since));
+    }
+}
+
+/// What came in time says nothing of what was traded between that and the end of the line.
+fn what_is_lost_with_the_line_right_at_the_close_is_looked_up() {
+    let scene = Scene::new("2024-10-03", 7);
+    let (begin, close) = (at("2024-10-03T15:29:55"), at("2024-10-03T15:30"));
+    let keys = scene.market.keys();
+    let frames = Frames::new(&scene.market, keys, Mode::Full, begin).map(|sent| sent.at);
+    let last: Vec<Timestamp> = frames.filter(|at| begin < *at && *at < close).collect();
+    let [.., heard, cut_at] = last[..] else { panic!("nobody trades: {last:?}") };
+    assert!(heard < cut_at);
+    // Whoever looks every five seconds hears of the end together with what came before it.
+    let lived = live_with(&scene, Circumstances { cut_at, step_us: 5 * SECOND_US, ..ordinary() });
+    assert!(gaps(&lived) > 0, "nobody noticed");
+    let (got, since) = (outputs(&scene.run, &lived.heard()), scene.run.config.active_from);
+    assert_eq!(bars(&got, since), bars(&scene.whole, since));
+}
+
+/// A trade of no shares that repeats the price may be late: the minute is what it was, the archive
+/// says the same, and its bar is as good as any.
+fn a_late_trade_that_changes_nothing_costs_no_signal() {
+    let (history, date) = farm::scene(8_915);
+    let scene = Scene::new(date, history);
+    assert_eq!(WEATHERS[farm::weather(8_915)].0, "delay=120s@0.01");
+    let odd = oddities(&scene, farm::weather(8_915), 8_915);
+    let late = odd.iter().position(|line| line.contains(" tick ") && line.contains(" 4079.55 0 "));
+    let after = &odd[late.expect("a late trade of no shares") + 1];
+    assert!(after.contains(" backfill ") && after.contains(" 1 origin=intraday"), "{after}");
+    assert_eq!(judge(&scene, farm::weather(8_915), 8_915).others, 0);
+}
+
+/// An ordinary day from five minutes before the open on.
+fn ordinary() -> Circumstances<'static> {
+    Circumstances::new(Faults::default(), 7, at("2024-10-03T09:10"))
+}
+
+/// The day is as its replay has it, signals and fills included, and nothing was missing or looked
+/// up. What was noticed about the exchange's clock, and what was counted.
+fn as_if_nothing_had_been(scene: &Scene, lived: &Lived) -> (Vec<String>, String) {
+    assert_eq!((gaps(lived), lived.lookups, lived.stopped.as_deref()), (0, 0, None));
+    let (got, since) = (outputs(&scene.run, &lived.heard()), scene.run.config.active_from);
+    assert_eq!(bars(&got, since), bars(&scene.whole, since));
+    assert_eq!(signals(&got), signals(&scene.whole));
+    assert_eq!(fills(&got), fills(&scene.whole));
+    let of_kind = |kind| {
+        let words = notices(lived).into_iter().filter(move |(_, it)| it.kind == kind);
+        words.map(|(_, notice)| notice.detail)
+    };
+    let repaired: Vec<String> = of_kind(NoticeKind::Repaired).collect();
+    let [counted] = &repaired[..] else { panic!("{repaired:?}") };
+    (of_kind(NoticeKind::ClockJump).collect(), counted.clone())
+}
+
+/// Of each connection: what else its clock says is as it should be.
+fn first_is_off(us: i64) -> impl Fn(Sent) -> Option<Sent> {
+    let is_first = Cell::new(true);
+    move |sent| Some(if is_first.replace(false) { later(sent, us) } else { sent })
+}
+
+fn a_first_message_from_another_time_is_put_aside() {
+    let scene = Scene::new("2024-10-03", 7);
+    for seconds in [290, -290, 4 * 3_600, -86_400] {
+        let way = first_is_off(seconds * SECOND_US);
+        let lived = live_with(&scene, Circumstances { way: &way, ..ordinary() });
+        let (said, counted) = as_if_nothing_had_been(&scene, &lived);
+        let word = format!("a message is off by {seconds}.000 s and does not move the clock");
+        assert_eq!(said, [word]);
+        assert!(counted.contains("odd times 1"), "{counted}");
+    }
+}
+
+fn a_stand_in_that_begins_with_a_lie_is_not_believed() {
+    let scene = Scene::new("2024-10-03", 7);
+    // A stand-in may leave out the time before the open, but not go back to before the run.
+    for (seconds, odd, jumps) in [(290, 2, 1), (4 * 3_600, 2, 1), (-86_400, 1, 0), (-290, 0, 0)] {
+        let way = first_is_off(seconds * SECOND_US);
+        let lived = live_with(&scene, Circumstances { way: &way, is_stand_in: true, ..ordinary() });
+        let (said, counted) = as_if_nothing_had_been(&scene, &lived);
+        assert_eq!(counted.contains(&format!("odd times {odd}")), odd > 0, "{counted}");
+        assert_eq!(counted.contains("odd times"), odd > 0, "{counted}");
+        assert_eq!(
+            said.iter().filter(|it| it.ends_with("does not move the clock")).count(),
+            odd.min(1)
+        );
+        assert_eq!(said.iter().filter(|it| it.ends_with("as 3 messages agree")).count(), jumps);
+    }
+}
+
+fn a_machine_with_a_wrong_clock_goes_by_the_exchange() {
+    let scene = Scene::new("2024-10-03", 7);
+    for seconds in [200, -200] {
+        let ahead_us = seconds * SECOND_US;
+        let lived = live_with(&scene, Circumstances { ahead_us, ..ordinary() });
+        let (said, counted) = as_if_nothing_had_been(&scene, &lived);
+        assert!(counted.contains("odd times 2"), "{counted}");
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[1].contains("as 3 messages agree"), "{said:?}");
+    }
+}
+
+/// The first messages agree with each other, and the first trades do not.
+fn what_the_first_minutes_had_wrong_closes_nothing() {
+    let scene = Scene::new("2024-10-03", 7);
+    for until in ["2024-10-03T09:11:30", "2024-10-03T09:15"] {
+        let until = at(until);
+        let way = move |sent: Sent| {
+            let us = if sent.at < until { 200 * SECOND_US } else { 0 };
+            Some(later(sent, us))
+        };
+        let lived = live_with(&scene, Circumstances { way: &way, ..ordinary() });
+        let (said, _) = as_if_nothing_had_been(&scene, &lived);
+        let jumps: Vec<&String> = said.iter().filter(|it| it.contains("agree")).collect();
+        assert!(jumps[0].contains(" by 2") && jumps[1].contains(" by -2"), "{said:?}");
+        assert_eq!(jumps.len(), 2, "{said:?}");
     }
 }
 

@@ -131,7 +131,9 @@ fn a_kill_is_journalled_and_stays_over_restarts_until_it_is_released() {
     let refused = desk.run("control release");
     assert_eq!(refused.code, 2, "{}", refused.stderr);
     assert!(refused.stderr.contains("not confirmed"), "{}", refused.stderr);
-    let text = desk.run(LIVE).expect(0);
+    let ran = desk.run(LIVE);
+    assert!(ran.stderr.contains("stopped: killed at "), "{}", ran.stderr);
+    let text = ran.expect(6);
     assert!(text.contains("killed"), "{text}");
     let cat = format!("journal cat {} --kind command,halt,order", live.display());
     let tape = desk.run(&cat).expect(0);

@@ -80,10 +80,10 @@ fn a_risk_that_buys_no_share_is_no_entry() {
 }
 
 /// What a live run with these flags says of signals that were not taken, and its tape.
-fn lived(flags: &str) -> (String, String) {
+fn lived(flags: &str, code: i32) -> (String, String) {
     let desk = Desk::new();
     desk.write("replays/short/case.toml", CASE);
-    let text = desk.run(&format!("live --feed sim:short {flags}")).expect(0);
+    let text = desk.run(&format!("live --feed sim:short {flags}")).expect(code);
     let mut runs = std::fs::read_dir(desk.at("runs")).unwrap();
     let run = runs.next().unwrap().unwrap().path();
     let cat = format!("journal cat {} --kind signal,order,rejection,halt", run.display());
@@ -95,14 +95,14 @@ fn lived(flags: &str) -> (String, String) {
 #[test]
 fn the_flags_of_a_live_run_are_its_limits() {
     for (flags, word) in [("--max-exposure 1", "exposure"), ("--max-capital 1", "no-quantity")] {
-        let (text, tape) = lived(flags);
+        let (text, tape) = lived(flags, 0);
         let signals = tape.lines().filter(|line| line.contains(" signal ")).count();
         let refused = tape.lines().filter(|line| line.ends_with(&format!(" {word}"))).count();
         assert!(signals > 0 && refused > 0, "{flags}: {tape}");
         assert!(!tape.contains(" entry "), "{flags}: nothing is entered\n{tape}");
         assert!(text.contains(&format!("{word} {refused}")), "{flags}: {text}");
     }
-    let (text, tape) = lived("--max-daily-loss 1");
+    let (text, tape) = lived("--max-daily-loss 1", 6);
     assert!(tape.contains(" halt ") && tape.contains(" daily-loss"), "{tape}");
     let (_, after) = tape.split_once(" halt ").unwrap();
     let refused = after.lines().filter(|line| line.ends_with(" daily-loss")).count();

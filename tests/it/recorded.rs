@@ -89,7 +89,7 @@ fn live_again(desk: &Desk, run: &Path, again: &Path) {
         pace: Pace::ByFrames,
         lateness_ms: 2_000,
         silence_ms: 90_000,
-        trusts_first: true,
+        has_own_time: true,
         tells_each_trade: true,
         archive_delay_ms: 0,
         seed: 1,

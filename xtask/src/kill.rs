@@ -135,7 +135,8 @@ fn life(command: &mut Command, patience: u64) -> Result<(Vec<String>, bool), Sto
     }
     let status = child.wait().map_err(failed)?;
     match status.code() {
-        Some(0) => Ok((said, true)),
+        // 6: its last day ended with the day's loss, which is no matter here.
+        Some(0 | 6) => Ok((said, true)),
         Some(code) => Err(Stop::from(format!("a live run ended with exit code {code}"))),
         None => Ok((said, false)),
     }

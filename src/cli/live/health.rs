@@ -164,7 +164,7 @@ impl Watch {
 }
 
 /// What the feed counts, in words.
-fn tally(health: &Health) -> [(&'static str, u64); 9] {
+fn tally(health: &Health) -> [(&'static str, u64); 10] {
     [
         ("messages", health.frames),
         ("ticks", health.ticks),
@@ -172,6 +172,7 @@ fn tally(health: &Health) -> [(&'static str, u64); 9] {
         ("stale", health.stale),
         ("late", health.late),
         ("refused", health.refused),
+        ("odd times", health.odd_times),
         ("gaps", health.gaps),
         ("backfilled", health.backfilled),
         ("connections", health.connections),

@@ -7,21 +7,24 @@
 //! - `beside` scanner, tables and CSV files
 //! - `health` how quickly things go, and what was repaired
 //! - `acks` and `spread` how long the disk takes, and how times are spread
-//! - `status` what the terminal shows meanwhile
+//! - `status` what the terminal shows meanwhile, and `report` what is said at the end
+//! - `stood` whether a limit or the kill switch had the last word
 
 mod acks;
 mod beside;
 mod health;
 mod network;
+mod report;
 mod resolve;
 mod spread;
 mod status;
+mod stood;
 mod wishes;
 
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +33,7 @@ use crate::domain::event::{Derived, Event, EventId, Input, Record};
 use crate::domain::tape::{Names, write_record};
 use crate::driver::listen::second::{OwnMinutes, SecondOpinion};
 use crate::driver::listen::{Plan, Pulse, Unopened};
-use crate::driver::live::{HEALTH_FILE, LiveError, Lived, TakenUp, Told, live};
+use crate::driver::live::{HEALTH_FILE, LiveError, Lived, Told, live};
 use crate::driver::replay::ReplayError;
 use crate::driver::resume::ResumeError;
 use crate::driver::run::Ended;
@@ -47,16 +50,17 @@ use crate::sources::market::Market;
 
 use super::broker::TokenArgs;
 use super::exit::Exit;
-use super::facts;
 use super::failure::Failure;
-use super::terminal::{self, grouped};
+use super::terminal;
 use super::{clock, prepare};
 use acks::Acks;
 use beside::Beside;
 use health::Watch;
+use report::Report;
 pub use resolve::DATA;
 use resolve::Life;
 use status::Status;
+use stood::Stood;
 pub use wishes::FOLDER as CONTROL;
 use wishes::Wishes;
 
@@ -222,11 +226,12 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
     let mut collector = Collector::new(&life.run);
     let mut watch = Watch::new(Rc::clone(&pulse), acks, run_dir.join(HEALTH_FILE));
     let mut status = Status::new(network::is_paced(args));
+    let mut stood = Stood::default();
     let mut tape = Tape::new(args.format, Arc::clone(&stop));
     let started = clock::stopwatch();
     let lived = {
         let mut sinks: Vec<&mut dyn Sink> =
-            vec![&mut summary, &mut collector, &mut watch, &mut tape, &mut status];
+            vec![&mut summary, &mut collector, &mut watch, &mut tape, &mut status, &mut stood];
         sinks.extend(beside.sinks());
         lived(args, &life, &setup, (&stop, &pulse, wishes), &mut sinks)
     };
@@ -258,11 +263,23 @@ pub fn run(args: &LiveArgs, market: &Market) -> Result<Exit, Failure> {
             .hint("everything is kept; the same command goes on from here"));
     }
     match lived.ended {
-        Ended::Sealed(_) if comparison.is_some_and(|it| !it.is_same()) => Ok(Exit::Differs),
-        Ended::Sealed(_) => Ok(Exit::Same),
+        Ended::Sealed(_) => Ok(verdict(comparison.as_ref(), &stood)),
         Ended::Interrupted { .. } => {
             terminal::say("interrupted: everything is kept, the same command goes on from here");
             Ok(Exit::Interrupted)
+        }
+    }
+}
+
+/// How a run that is over ended. Where it was held against a golden, that is the answer; else
+/// whoever waits for it wants to know whether it still traded.
+fn verdict(comparison: Option<&Comparison>, stood: &Stood) -> Exit {
+    match (comparison.map(Comparison::is_same), stood.words()) {
+        (Some(true), _) | (None, None) => Exit::Same,
+        (Some(false), _) => Exit::Differs,
+        (None, Some(words)) => {
+            terminal::say(format!("stopped: {words}"));
+            Exit::Stopped
         }
     }
 }
@@ -356,85 +373,6 @@ fn failure(error: LiveError) -> Failure {
                 .because(format!("up to input {next_seq} the digest is {want}, derived is {got}"))
                 .hint("`lockstep verify` names the first event that differs")
                 .hint("go on with the version that began it, or begin another run")
-        }
-    }
-}
-
-/// What is said at the end.
-struct Report<'a> {
-    life: &'a Life,
-    run_dir: &'a Path,
-    summary: &'a Summary,
-    lived: &'a Lived,
-    health: Vec<(&'static str, String)>,
-    beside: Vec<(&'static str, String)>,
-    comparison: Option<&'a Comparison>,
-    seconds: f64,
-}
-
-impl Report<'_> {
-    fn human(&self) -> String {
-        let (summary, seconds) = (self.summary, self.seconds);
-        let mut all = vec![("Config", format!("PAPER · {}", facts::config(&self.life.run)))];
-        all.extend(self.taken_up());
-        all.push((
-            "Run",
-            format!("{} strategy bars · {seconds:.2} s", grouped(summary.strategy_bars)),
-        ));
-        all.extend(self.health.iter().cloned());
-        all.extend(facts::outcome(summary));
-        all.push(("Golden", self.golden()));
-        all.extend(self.beside.iter().cloned());
-        all.push(("Journal", self.run_dir.display().to_string()));
-        all.push(match self.lived.ended {
-            Ended::Sealed(sealed) => {
-                let records = grouped(sealed.records);
-                ("Digest", format!("all events {} · {records} events", sealed.digest.short()))
-            }
-            Ended::Interrupted { next_seq } => {
-                ("Stopped", format!("before input {}", grouped(next_seq)))
-            }
-        });
-        all.iter().map(|(label, fact)| terminal::fact(label, fact)).collect()
-    }
-
-    fn taken_up(&self) -> Vec<(&'static str, String)> {
-        let Some(TakenUp { next_seq, checkpoint_seq, report }) = &self.lived.taken_up else {
-            return Vec::new();
-        };
-        let core = match checkpoint_seq {
-            0 => "core from the first event".to_owned(),
-            seq => format!("core from the checkpoint at {}", grouped(*seq)),
-        };
-        let rewritten = format!("{} batches written anew", grouped(report.rewritten));
-        let mut all =
-            vec![("Taken up", format!("at input {} · {core} · {rewritten}", grouped(*next_seq)))];
-        if let Some(path) = &report.quarantined {
-            all.push(("Torn", format!("unfinished bytes copied to {}", path.display())));
-        }
-        all
-    }
-
-    fn golden(&self) -> String {
-        match (self.comparison, &self.life.golden) {
-            (Some(comparison), Ok(dir)) => {
-                let counts: Vec<String> = comparison
-                    .counts
-                    .iter()
-                    .map(|it| {
-                        format!(
-                            "{} {}/{}",
-                            it.table.name(),
-                            grouped(it.equal as u64),
-                            grouped(it.golden as u64)
-                        )
-                    })
-                    .collect();
-                let verdict = comparison.verdict();
-                format!("{verdict} · {} · {}", counts.join(" · "), dir.display())
-            }
-            (None, Ok(_)) => "not compared: the run is not over".to_owned(),
-            (_, Err(why)) => format!("not compared: {why}"),
         }
     }
 }

@@ -46,7 +46,7 @@ pub fn settings(args: &LiveArgs) -> Settings {
         lateness_ms,
         // A stand-in speaks when somebody trades, the broker also when somebody asks or bids.
         silence_ms: if is_stand_in { 90_000 } else { 15_000 },
-        trusts_first: is_stand_in,
+        has_own_time: is_stand_in,
         tells_each_trade: is_stand_in,
         archive_delay_ms: if is_stand_in { 0 } else { 5_000 },
         seed: args.seed,

@@ -109,7 +109,7 @@ impl<'a> Unopened<'a> {
     /// A feed that knows nothing yet.
     pub fn new(plan: Plan<'a>) -> Unopened<'a> {
         // A stand-in has its own time, which its first message tells.
-        let time = match plan.settings.trusts_first {
+        let time = match plan.settings.has_own_time {
             false => (plan.wall)(),
             true => plan.run.config.active_from,
         };

@@ -53,6 +53,11 @@ impl Hours {
         self.sessions.iter().find(|session| time <= session.close).map(|session| session.open)
     }
 
+    /// When the first session begins that had not begun at `time`.
+    pub fn next_open(&self, time: Timestamp) -> Option<Timestamp> {
+        self.sessions.iter().map(|session| session.open).find(|open| time < *open)
+    }
+
     /// When the last session is over.
     pub fn end(&self) -> Option<Timestamp> {
         self.sessions.last().map(|session| session.close)

@@ -13,6 +13,9 @@ const SESSION_HOLD_US: i64 = 60 * SECOND_US;
 impl Feed {
     /// Closes the minutes that are over.
     pub(super) fn advance(&mut self, now_us: i64, told: &mut Told) {
+        if !self.clock.is_settled(!self.link.is_up()) {
+            return;
+        }
         let now = self.clock.now(now_us);
         // While the feed speaks, its own word is the time; else nothing would close the minutes.
         let heard = match self.link.is_up() && self.hours.is_any_open(now) {
@@ -106,6 +109,7 @@ impl Feed {
             ("stale", now.stale - before.stale),
             ("late", now.late - before.late),
             ("refused", now.refused - before.refused),
+            ("odd times", now.odd_times - before.odd_times),
             ("gaps", now.gaps - before.gaps),
             ("backfilled", now.backfilled - before.backfilled),
             ("minutes not found", left as u64),

@@ -39,6 +39,7 @@ use clock::{Belief, MarketClock, Pace};
 use hours::Hours;
 use lane::Lane;
 use link::{Due, Link};
+use trades::Message;
 
 /// How a feed is judged.
 #[derive(Clone, Copy, Debug)]
@@ -49,9 +50,9 @@ pub struct Settings {
     pub lateness_ms: u32,
     /// Silence of every key during trading, in milliseconds, after which the feed counts as gone.
     pub silence_ms: u32,
-    /// Whether the first message sets the clock, however far it is off: a stand-in exchange has its
-    /// own time.
-    pub trusts_first: bool,
+    /// Whether the exchange has a time of its own, of which this machine's clock knows nothing: a
+    /// stand-in exchange.
+    pub has_own_time: bool,
     /// Whether the feed tells each trade, so that one that was left out is a gap. The broker's feed
     /// leaves out many; a stand-in exchange tells each.
     pub tells_each_trade: bool,
@@ -92,6 +93,8 @@ pub struct Health {
     pub late: u64,
     /// Messages and quotes that could not be read.
     pub refused: u64,
+    /// Messages whose time was not believed.
+    pub odd_times: u64,
     /// Times whose trades may be missing.
     pub gaps: u64,
     /// Minutes that an archive had.
@@ -134,7 +137,7 @@ impl Feed {
             places: keys.iter().cloned().zip(0..).collect(),
             lanes: keys.iter().map(|_| Lane::new(since)).collect(),
             keys,
-            clock: MarketClock::new(settings.pace, settings.trusts_first, time, at_us),
+            clock: MarketClock::new(settings.pace, settings.has_own_time, time, at_us),
             link: Link::new(settings.seed),
             archive: Archive::new(i64::from(settings.archive_delay_ms) * 1_000, ARCHIVE_AGAIN_US),
             // Nothing closes before the open; what is said until then has its own time.
@@ -160,6 +163,7 @@ impl Feed {
             }
             Input::Watermark(time) => {
                 self.watermark = self.watermark.max(*time);
+                self.clock.recall(*time);
                 for lane in &mut self.lanes {
                     lane.whole_until = lane.whole_until.max(*time);
                 }
@@ -331,7 +335,7 @@ impl Feed {
         let newest = frame.quotes.iter().filter_map(|quote| quote.trade).map(|it| it.time).max();
         let newest = newest.filter(|_| frame.kind != FrameKind::Snapshot);
         if let Some(sent) = frame.sent {
-            self.time(self.clock.clone(), sent, newest, now_us, told);
+            self.time(sent, newest, now_us, told);
         }
         self.phases(frame, now_us, told);
         let now = self.clock.now(now_us);
@@ -346,38 +350,48 @@ impl Feed {
             (self.data_time, self.is_silent) = (now, false);
         }
         // A message that was on its way for long says nothing of the time meanwhile.
-        let said = frame.sent.map_or(now, |sent| sent.min(now));
+        let said = frame.sent.or(newest).map_or(Timestamp::MIN, |time| time.min(now));
+        let message = Message { kind: frame.kind, said, now };
         for quote in &frame.quotes {
             if let Some(place) = self.places.get(&quote.key).filter(|_| quote.trade.is_some()) {
                 let lane = &mut self.lanes[*place];
                 lane.said_until = lane.said_until.max(said);
             }
-            self.quote(quote, frame.kind, now, now_us, told);
+            self.quote(quote, message, now_us, told);
         }
+        // What was traded between its leaving and its coming may be lost with the line.
         for lane in self.lanes.iter_mut().filter(|lane| !lane.is_behind) {
-            lane.whole_until = lane.whole_until.max(now);
+            lane.whole_until = lane.whole_until.max(said);
         }
     }
 
-    fn time(
-        &mut self,
-        mut clock: MarketClock,
-        sent: Timestamp,
-        newest: Option<Timestamp>,
-        now_us: i64,
-        told: &mut Told,
-    ) {
-        let belief = clock.hear(sent, newest, now_us, &self.hours);
-        self.clock = clock;
+    fn time(&mut self, sent: Timestamp, newest: Option<Timestamp>, now_us: i64, told: &mut Told) {
         let seconds = |us: i64| us as f64 / SECOND_US as f64;
-        let detail = match belief {
-            Belief::Taken | Belief::Behind => return,
-            Belief::Jumped(us) => format!("the exchange's clock jumped by {:.3} s", seconds(us)),
-            Belief::Doubted(us) => {
+        let detail = match self.clock.hear(sent, newest, now_us, &self.hours) {
+            Belief::Taken => return,
+            Belief::Jumped { us, count } => {
+                self.not_after(self.clock.now(now_us));
+                let seconds = seconds(us);
+                format!("the exchange's clock jumped by {seconds:.3} s, as {count} messages agree")
+            }
+            Belief::Doubted { us, is_news } => {
+                self.health.odd_times += 1;
+                if !is_news {
+                    return;
+                }
                 format!("a message is off by {:.3} s and does not move the clock", seconds(us))
             }
         };
         self.notice(NoticeKind::ClockJump, None, &detail, now_us, told);
+    }
+
+    /// The clock may have been ahead: nothing was heard later than `now`.
+    fn not_after(&mut self, now: Timestamp) {
+        self.data_time = self.data_time.min(now);
+        for lane in &mut self.lanes {
+            lane.whole_until = lane.whole_until.min(now);
+            lane.said_until = lane.said_until.min(now);
+        }
     }
 
     fn phases(&mut self, frame: &Frame, now_us: i64, told: &mut Told) {

@@ -8,12 +8,22 @@ use crate::domain::time::{MINUTE_US, Timestamp};
 use super::super::upstox::frame::{FrameKind, KeyQuote};
 use super::{Feed, Told, id};
 
+/// What holds for all that a message says.
+#[derive(Clone, Copy)]
+pub(super) struct Message {
+    /// What it is.
+    pub kind: FrameKind,
+    /// Up to when it tells all that there was.
+    pub said: Timestamp,
+    /// The exchange's time when it was heard.
+    pub now: Timestamp,
+}
+
 impl Feed {
     pub(super) fn quote(
         &mut self,
         quote: &KeyQuote,
-        kind: FrameKind,
-        now: Timestamp,
+        message: Message,
         now_us: i64,
         told: &mut Told,
     ) {
@@ -33,15 +43,14 @@ impl Feed {
             quantity: trade.quantity,
             day_volume: quote.day_volume.unwrap_or(Qty::ZERO),
         };
-        self.trade(place, &tick, kind, now, told);
+        self.trade(place, &tick, message, told);
     }
 
     pub(super) fn trade(
         &mut self,
         place: usize,
         tick: &Tick,
-        kind: FrameKind,
-        now: Timestamp,
+        Message { kind, said, now }: Message,
         told: &mut Told,
     ) {
         if tick.time.date() != now.date() {
@@ -50,7 +59,7 @@ impl Feed {
             self.lanes[place].is_behind = false;
             return;
         }
-        let was_missed = self.catch_up(place, tick, now, told);
+        let was_missed = self.catch_up(place, tick, said, told);
         let lane = &mut self.lanes[place];
         if lane.knows(tick) {
             self.health.repeated += 1;
@@ -75,7 +84,7 @@ impl Feed {
         &mut self,
         place: usize,
         tick: &Tick,
-        now: Timestamp,
+        said: Timestamp,
         told: &mut Told,
     ) -> bool {
         let lane = &mut self.lanes[place];
@@ -83,7 +92,7 @@ impl Feed {
             return false;
         }
         lane.is_behind = false;
-        lane.whole_until = lane.whole_until.max(now);
+        lane.whole_until = lane.whole_until.max(said);
         // A new trade of a minute that was closed without it was missed itself.
         let was_closed =
             tick.time < self.watermark && tick.day_volume > lane.traded(tick.time.date());

@@ -555,7 +555,7 @@ fn judged_settings() -> Settings {
         pace: Pace::Times(1),
         lateness_ms: 2_000,
         silence_ms: 15_000,
-        trusts_first: false,
+        has_own_time: false,
         tells_each_trade: true,
         archive_delay_ms: 5_000,
         seed: 1,
