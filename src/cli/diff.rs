@@ -1,4 +1,8 @@
 //! `lockstep diff A B`: what differs between two goldens, two runs, or a run and a golden.
+//!
+//! Exceptions of a golden count where it is held against a run: what they approve is shown as
+//! approved and is no difference. That an exception is expired or not needed is said and no more,
+//! since it is nothing in which A and B differ; `lockstep replay` and CI judge the ledger itself.
 
 mod events;
 mod explain;
@@ -8,13 +12,16 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use crate::golden::compare::{Comparison, compare, compare_tables};
+use crate::domain::time::Date;
+use crate::golden::compare::{Comparison, compare_tables, compare_under};
 use crate::golden::digest;
+use crate::golden::exceptions::{Exception, Ruling};
 use crate::golden::render::{Labels, Paint, render};
-use crate::golden::store;
+use crate::golden::store::{self, Golden};
 use crate::golden::table::TableKind;
 use crate::golden::{Book, export};
 
+use super::clock;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::golden::failure;
@@ -40,7 +47,7 @@ pub struct DiffArgs {
     /// With --explain: directory of the cases
     #[arg(long, value_name = "DIR", default_value = "replays")]
     pub replays: PathBuf,
-    /// Differences that are shown
+    /// Differences that are shown, and approved ones
     #[arg(long, value_name = "N", default_value = "5")]
     pub max_diffs: NonZeroUsize,
     /// How the result is written
@@ -83,7 +90,8 @@ pub fn run(
     args: &DiffArgs,
     read_run: &dyn Fn(&Path) -> Result<Book, Failure>,
 ) -> Result<Exit, Failure> {
-    let (text, exit) = execute(args, read_run, stdout_paint())?;
+    let edge = (clock::now().date(), stdout_paint());
+    let (text, exit) = execute(args, read_run, edge)?;
     print(&text)?;
     Ok(exit)
 }
@@ -91,11 +99,11 @@ pub fn run(
 fn execute(
     args: &DiffArgs,
     read_run: &dyn Fn(&Path) -> Result<Book, Failure>,
-    paint: Paint,
+    (today, paint): (Date, Paint),
 ) -> Result<(String, Exit), Failure> {
     refuse_itself(args)?;
     if args.explain {
-        return explain::execute(args);
+        return explain::execute(args, today);
     }
     let table = match args.only {
         Some(Only::Events) => return events::execute(args),
@@ -104,14 +112,17 @@ fn execute(
         None => None,
     };
     let (a, b) = (Side::read(&args.a, read_run)?, Side::read(&args.b, read_run)?);
+    let ruling = Side::ruling(&a, &b, today);
     let compared = match table {
-        None => compare(&a.book, &b.book),
-        Some(table) => compare_tables(&a.book, &b.book, &[table]),
+        None => compare_under(&a.book, &b.book, ruling),
+        Some(table) => compare_tables(&a.book, &b.book, &[table], ruling),
     };
     let mut comparison = compared.map_err(|error| failure(error, "CASE"))?;
     for (name, side) in [("A", &a), ("B", &b)] {
         comparison.notes.extend(side.problems.iter().map(|problem| format!("{name}: {problem}")));
     }
+    let faults = std::mem::take(&mut comparison.exception_faults);
+    comparison.notes.extend(faults_noted(faults, args.max_diffs.get()));
     let labels =
         Labels { place: &args.a, has_files: a.has_files, golden: "A", replay: "B", help: &[] };
     let text = written(&comparison, &labels, args, paint);
@@ -125,6 +136,16 @@ fn written(comparison: &Comparison, labels: &Labels, args: &DiffArgs, paint: Pai
         Format::Json => format!("{:#}\n", export::json(comparison, labels, diffs_max)),
         Format::Csv => export::csv(comparison, diffs_max),
     }
+}
+
+/// What is wrong with exceptions, as notes: it is nothing in which two sides differ.
+fn faults_noted(faults: Vec<String>, faults_max: usize) -> Vec<String> {
+    let hidden = faults.len().saturating_sub(faults_max);
+    let mut notes: Vec<String> = faults.into_iter().take(faults_max).collect();
+    if hidden > 0 {
+        notes.push(format!("and {hidden} more exceptions are expired or match nothing"));
+    }
+    notes
 }
 
 impl Only {
@@ -153,8 +174,8 @@ fn refuse_itself(args: &DiffArgs) -> Result<(), Failure> {
     }
 }
 
-/// The tables of a golden, and what is wrong with its files.
-fn read_golden(dir: &Path) -> Result<(Book, Vec<String>), Failure> {
+/// A golden, or tables that nobody accepted.
+fn read_golden(dir: &Path) -> Result<Golden, Failure> {
     if !dir.join(TableKind::Signals.file()).is_file() {
         return Err(Failure::new(Exit::Usage, "there is nothing to compare")
             .at(dir.display())
@@ -163,12 +184,12 @@ fn read_golden(dir: &Path) -> Result<(Book, Vec<String>), Failure> {
     }
     let case = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
     let loaded = if dir.join(digest::FILE).is_file() {
-        store::load(dir).map(|golden| (golden.book, golden.problems))
+        store::load(dir)
     } else {
-        store::load_tables(dir).map(|(book, _)| (book, Vec::new()))
+        let of_tables = |book| Golden { book, problems: Vec::new(), exceptions: Vec::new() };
+        store::load_tables(dir).map(|(book, _)| of_tables(book))
     };
-    let (book, problems) = loaded.map_err(|error| failure(error, &case))?;
-    Ok((book, problems.iter().map(ToString::to_string).collect()))
+    loaded.map_err(|error| failure(error, &case))
 }
 
 /// One side of the comparison.
@@ -176,6 +197,7 @@ struct Side {
     book: Book,
     has_files: bool,
     problems: Vec<String>,
+    exceptions: Vec<Exception>,
 }
 
 impl Side {
@@ -184,10 +206,23 @@ impl Side {
         read_run: &dyn Fn(&Path) -> Result<Book, Failure>,
     ) -> Result<Side, Failure> {
         if has_journal(dir) {
-            return Ok(Side { book: read_run(dir)?, has_files: false, problems: Vec::new() });
+            let (book, problems, exceptions) = (read_run(dir)?, Vec::new(), Vec::new());
+            return Ok(Side { book, has_files: false, problems, exceptions });
         }
-        let (book, problems) = read_golden(dir)?;
-        Ok(Side { book, has_files: true, problems })
+        let Golden { book, problems, exceptions } = read_golden(dir)?;
+        let problems = problems.iter().map(ToString::to_string).collect();
+        Ok(Side { book, has_files: true, problems, exceptions })
+    }
+
+    /// What a golden's exceptions say of it and a run. They are about what its case makes, so they
+    /// approve nothing of another golden.
+    fn ruling<'a>(a: &'a Side, b: &'a Side, today: Date) -> Option<Ruling<'a>> {
+        let (golden, is_turned) = match (a.has_files, b.has_files) {
+            (true, false) => (a, false),
+            (false, true) => (b, true),
+            _ => return None,
+        };
+        Some(Ruling { exceptions: &golden.exceptions, today, is_turned })
     }
 }
 
@@ -203,7 +238,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::domain::time::Date;
+    use crate::golden::compare::compare;
     use crate::golden::fixture::{Facts, facts, folded, price};
     use crate::golden::ledger::Acceptance;
 
@@ -213,11 +248,26 @@ mod tests {
         diff: DiffArgs,
     }
 
+    fn today() -> Date {
+        Date::from_ymd(2026, 11, 23).unwrap()
+    }
+
+    fn acceptance() -> Acceptance {
+        Acceptance::new(today(), Some("asha".to_owned()), "a test", None).unwrap()
+    }
+
+    /// Approves in `golden` what the run has otherwise, up to a day.
+    fn approve(house: &TempDir, last_day: Date) {
+        let dir = house.path().join("golden");
+        let found = compare(&facts().book(), &changed().book()).unwrap();
+        let facts = store::except(&dir, &found, None, &acceptance(), last_day).unwrap();
+        assert_eq!(facts.len(), 1);
+    }
+
     /// `golden` as it should be, `other` with another price, and the run `run` like `other`.
     fn house() -> TempDir {
         let house = tempfile::tempdir().unwrap();
-        let today = Date::from_ymd(2026, 11, 23).unwrap();
-        let acceptance = Acceptance::new(today, None, "a test", None).unwrap();
+        let acceptance = acceptance();
         store::save(&house.path().join("golden"), &facts().book(), &acceptance).unwrap();
         store::save(&house.path().join("other"), &changed().book(), &acceptance).unwrap();
         fs::create_dir_all(house.path().join("run/log")).unwrap();
@@ -240,7 +290,7 @@ mod tests {
         let words = words.iter().map(full);
         let args = Cli::try_parse_from(std::iter::once("diff".to_string()).chain(words)).unwrap();
         let read_run = |_: &Path| Ok(folded(&changed().run, &changed().steps()));
-        let (text, exit) = match execute(&args.diff, &read_run, Paint::Plain) {
+        let (text, exit) = match execute(&args.diff, &read_run, (today(), Paint::Plain)) {
             Ok(done) => done,
             Err(failure) => (failure.to_string(), failure.exit),
         };
@@ -278,6 +328,59 @@ mod tests {
         let (text, exit) = diff(&house, &["@other", "@run"]);
         assert_eq!(exit, Exit::Same);
         insta::assert_snapshot!(text, @"B equals A: bars_15m 6/6 · signals 1/1 · fills 2/2");
+    }
+
+    #[test]
+    fn what_is_approved_is_shown_as_approved_on_either_side() {
+        let house = house();
+        approve(&house, today());
+        let (text, exit) = diff(&house, &["@golden", "@run"]);
+        assert_eq!(exit, Exit::Same);
+        insta::assert_snapshot!(text, @"
+        B equals A but for one approved difference: bars_15m 6/6 · signals 0/1 · fills 2/2
+           = approved until 2026-11-23: signals 2024-11-04T09:30 NSE_EQ|INE155A01022 BUY TREND: price 974.50 -> 975.00 (asha: a test)
+        ");
+        let (text, exit) = diff(&house, &["@run", "@golden", "--only", "signals"]);
+        assert_eq!(exit, Exit::Same);
+        insta::assert_snapshot!(text, @"
+        B equals A but for one approved difference: signals 0/1
+           = approved until 2026-11-23: signals 2024-11-04T09:30 NSE_EQ|INE155A01022 BUY TREND: price 974.50 -> 975.00 (asha: a test)
+        ");
+        let (json, _) = diff(&house, &["@golden", "@run", "--format", "json"]);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&json["same"], &json["approved_total"]), (&true.into(), &1.into()));
+        assert_eq!(json["approved"][0]["expires"], "2026-11-23");
+        // Nobody approved anything of another golden.
+        let (text, exit) = diff(&house, &["@golden", "@other"]);
+        assert_eq!((exit, text.contains("approved")), (Exit::Differs, false), "{text}");
+    }
+
+    #[test]
+    fn an_exception_that_is_expired_or_idle_is_said() {
+        let house = house();
+        approve(&house, today());
+        let path = house.path().join("golden/exceptions.toml");
+        let ledger = fs::read_to_string(&path).unwrap();
+        fs::write(&path, ledger.replace("2026-11-23", "2026-11-22")).unwrap();
+        let (text, exit) = diff(&house, &["@golden", "@run"]);
+        assert_eq!(exit, Exit::Differs);
+        insta::assert_snapshot!(text, @"
+        error: B differs from A at one place
+          --> golden/signals.csv:2
+           |
+          2| 2024-11-04T09:30  NSE_EQ|INE155A01022 (TATAMOTORS)  BUY  TREND  974.50
+           |                                                                 ^^^^^^ price: A 974.50, B 975.00
+           = event in B: 135.5
+           = last equal event: 135.3 (bar-15m 2024-11-04T09:30)
+           = minute behind it: 2024-11-04 09:44, close 1063.41
+           = rows that agree: bars_15m 6/6 · signals 0/1 · fills 2/2
+           = note: an exception expired on 2026-11-22 (asha): signals 2024-11-04T09:30 NSE_EQ|INE155A01022 BUY TREND: price 974.50 -> 975.00
+        ");
+        fs::write(&path, ledger.replace("975.00", "976.00")).unwrap();
+        let (text, exit) = diff(&house, &["@golden", "@run"]);
+        assert_eq!(exit, Exit::Differs, "another price than the approved one");
+        let said = "note: an exception matches no difference: signals 2024-11-04T09:30";
+        assert!(text.contains(said), "{text}");
     }
 
     #[test]

@@ -20,7 +20,6 @@ use crate::journal::reader::{End, Reader};
 use crate::sinks::Sink as _;
 use crate::sinks::report::economics::Account;
 use crate::sinks::summary::Summary;
-use crate::sources::columns::BarColumns;
 
 /// A recorded run, folded.
 pub struct Recorded {
@@ -145,7 +144,8 @@ impl Folds {
 /// # Errors
 /// When the journal is damaged or holds no run, or a cell is not what its column holds.
 pub fn causes(reader: Reader, golden: &Table) -> Result<(Ground, Vec<Explained>), AccountError> {
-    let ground = ground(reader)?;
+    let (world, _) = World::of_journal(reader)?.ok_or(AccountError::NoRun)?;
+    let ground = world.ground();
     let mut given = Vec::new();
     for row in &golden.rows {
         let key = golden.cell(row, "key");
@@ -166,14 +166,6 @@ pub fn causes(reader: Reader, golden: &Table) -> Result<(Ground, Vec<Explained>)
     }
     let aligned = align(&ground, ground.run.config.strategy.profile, &given);
     Ok((ground, aligned.explained))
-}
-
-/// The minutes that a run heard, and the commands, as far as rules can be asked over them.
-fn ground(reader: Reader) -> Result<Ground, AccountError> {
-    let (world, _) = World::of_journal(reader)?.ok_or(AccountError::NoRun)?;
-    let columns: Vec<BarColumns> =
-        world.minutes.iter().map(|minutes| BarColumns::from_bars(minutes.iter())).collect();
-    Ok(Ground::of_minutes(&world.run, &columns, &world.commands))
 }
 
 /// The account of a book: its days are those with a strategy bar.

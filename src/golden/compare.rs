@@ -9,7 +9,7 @@ use crate::domain::time::Timestamp;
 
 use super::book::Book;
 use super::error::Error;
-use super::exceptions::{Exception, Ruling, fact, inputs_fact};
+use super::exceptions::{Exception, Ruling};
 use super::minute::{MinuteBehind, minute_behind};
 use super::table::{Row, Table, TableKind};
 
@@ -170,7 +170,7 @@ pub fn compare_under(
     let mut comparison = compare_rows(golden, replay, &TableKind::ALL, ruling)?;
     let both = golden.inputs.as_ref().zip(replay.inputs.as_ref());
     if let Some((accepted, read)) = both.filter(|(accepted, read)| accepted != read) {
-        let found = ruling.and_then(|ruling| ruling.approves(&inputs_fact(accepted, read)));
+        let found = ruling.and_then(|ruling| ruling.approves_inputs(accepted, read));
         let approved =
             |exception: &Exception| Approved { difference: None, exception: exception.clone() };
         comparison.same_inputs = found.is_some();
@@ -189,7 +189,8 @@ pub fn compare_under(
     Ok(comparison)
 }
 
-/// Compares some tables only, and not the minutes that they were made of.
+/// Compares some tables only, and not the minutes that they were made of, under a ruling if there
+/// is one. Whether an exception is needed cannot be said of a part.
 ///
 /// # Errors
 /// When both sides are empty there.
@@ -197,8 +198,13 @@ pub fn compare_tables(
     golden: &Book,
     replay: &Book,
     tables: &[TableKind],
+    ruling: Option<Ruling<'_>>,
 ) -> Result<Comparison, Error> {
-    compare_rows(golden, replay, tables, None)
+    let mut comparison = compare_rows(golden, replay, tables, ruling)?;
+    if let Some(ruling) = ruling {
+        comparison.exception_faults = ruling.faults(&[], false);
+    }
+    Ok(comparison)
 }
 
 fn compare_rows(
@@ -229,7 +235,7 @@ fn compare_rows(
     });
     let (mut counting, mut approved) = (Vec::new(), Vec::new());
     for (place, difference) in differences(&pairs) {
-        match ruling.and_then(|ruling| ruling.approves(&fact(&difference))) {
+        match ruling.and_then(|ruling| ruling.approves(&difference)) {
             None => counting.push((place, difference)),
             Some(exception) => {
                 let exception = exception.clone();
@@ -410,7 +416,7 @@ mod tests {
         let full = facts().book();
         assert!(!compare(&empty, &full).unwrap().is_same());
         let no_fills = Facts { fills: vec![], ..facts() }.book();
-        let only_fills = compare_tables(&no_fills, &no_fills, &[TableKind::Fills]);
+        let only_fills = compare_tables(&no_fills, &no_fills, &[TableKind::Fills], None);
         assert!(matches!(only_fills, Err(Error::NothingCompared)));
     }
 

@@ -88,6 +88,11 @@ pub fn parse(text: &str, path: &Path) -> Result<Vec<Exception>, Error> {
 /// both values of every field that differs. A row that one side lacks is named by the first eight
 /// digits of the BLAKE3 of its cells, so that approving it approves no other row.
 pub fn fact(difference: &Difference) -> String {
+    worded(difference, false)
+}
+
+/// As [`fact`], read the other way round if `is_turned`.
+fn worded(difference: &Difference, is_turned: bool) -> String {
     let Difference { table, cells, .. } = difference;
     let mut text = table.name().to_owned();
     for column in table.identity().iter().filter_map(|name| table.column(name)) {
@@ -97,16 +102,25 @@ pub fn fact(difference: &Difference) -> String {
         let joined = cells.iter().collect::<Vec<_>>().join(",");
         blake3::hash(joined.as_bytes()).to_hex()[..8].to_owned()
     };
-    match &difference.kind {
-        DifferenceKind::Missing => text + &format!(": only in golden, row {}", row()),
-        DifferenceKind::Extra => text + &format!(": only in replay, row {}", row()),
-        DifferenceKind::Fields(fields) => {
+    match (&difference.kind, is_turned) {
+        (DifferenceKind::Missing, false) | (DifferenceKind::Extra, true) => {
+            text + &format!(": only in golden, row {}", row())
+        }
+        (DifferenceKind::Missing, true) | (DifferenceKind::Extra, false) => {
+            text + &format!(": only in replay, row {}", row())
+        }
+        (DifferenceKind::Fields(fields), _) => {
             let one = |field: &super::compare::Field| {
-                format!("{} {} -> {}", field.name, field.golden, field.replay)
+                let (golden, replay) = in_turn(&field.golden, &field.replay, is_turned);
+                format!("{} {golden} -> {replay}", field.name)
             };
             text + ": " + &fields.iter().map(one).collect::<Vec<_>>().join(", ")
         }
     }
+}
+
+fn in_turn<'a>(one: &'a str, other: &'a str, is_turned: bool) -> (&'a str, &'a str) {
+    if is_turned { (other, one) } else { (one, other) }
 }
 
 /// That the accepted minutes are others, in one line.
@@ -121,11 +135,26 @@ pub struct Ruling<'a> {
     pub exceptions: &'a [Exception],
     /// The day that the comparison is made on.
     pub today: Date,
+    /// Whether the golden whose exceptions they are is the second of the two that are compared.
+    pub is_turned: bool,
 }
 
 impl<'a> Ruling<'a> {
-    /// The exception that approves a fact today.
-    pub fn approves(&self, fact: &str) -> Option<&'a Exception> {
+    /// The exception that approves a difference today.
+    pub fn approves(&self, difference: &Difference) -> Option<&'a Exception> {
+        match self.exceptions.is_empty() {
+            true => None,
+            false => self.approves_fact(&worded(difference, self.is_turned)),
+        }
+    }
+
+    /// The exception that approves today that the accepted minutes are others.
+    pub fn approves_inputs(&self, golden: &str, replay: &str) -> Option<&'a Exception> {
+        let (golden, replay) = in_turn(golden, replay, self.is_turned);
+        self.approves_fact(&inputs_fact(golden, replay))
+    }
+
+    fn approves_fact(&self, fact: &str) -> Option<&'a Exception> {
         self.exceptions.iter().find(|one| one.fact == fact && !one.is_expired(self.today))
     }
 
@@ -225,11 +254,14 @@ mod tests {
     #[test]
     fn the_last_day_still_counts() {
         let exceptions = parse(&one("x", "x"), Path::new(FILE)).unwrap();
-        let at = |day: &str| Ruling { exceptions: &exceptions, today: Date::parse(day).unwrap() };
-        let fact = "minutes: a -> b";
-        assert!(at("2026-12-31").approves(fact).is_some());
-        assert!(at("2026-12-31").approves("minutes: a -> c").is_none());
-        assert!(at("2027-01-01").approves(fact).is_none());
+        let at = |day: &str| {
+            let today = Date::parse(day).unwrap();
+            Ruling { exceptions: &exceptions, today, is_turned: false }
+        };
+        assert!(at("2026-12-31").approves_inputs("a", "b").is_some());
+        assert!(at("2026-12-31").approves_inputs("a", "c").is_none());
+        assert!(at("2026-12-31").approves_inputs("b", "a").is_none());
+        assert!(at("2027-01-01").approves_inputs("a", "b").is_none());
         let needed = [&exceptions[0]];
         assert_eq!(at("2026-12-31").faults(&needed, true), Vec::<String>::new());
         assert_eq!(at("2026-12-31").faults(&[], false), Vec::<String>::new());

@@ -10,7 +10,8 @@ use super::compare::{Approved, Comparison, Difference, DifferenceKind};
 use super::exceptions::{Exception, fact};
 use super::render::Labels;
 
-/// The comparison as JSON, with at most `diffs_max` differences; `differences_total` counts all.
+/// The comparison as JSON, with at most `diffs_max` differences and as many approved ones;
+/// `differences_total` and `approved_total` count all.
 pub fn json(comparison: &Comparison, labels: &Labels, diffs_max: usize) -> Value {
     let tables = comparison.counts.iter().map(|counts| {
         let value = json!({
@@ -42,7 +43,8 @@ pub fn json(comparison: &Comparison, labels: &Labels, diffs_max: usize) -> Value
             "time_utc": utc(minute.open_time),
             "what": minute.trace.words(labels.golden, labels.replay),
         })),
-        "approved": comparison.approved.iter().map(approved).collect::<Vec<Value>>(),
+        "approved_total": comparison.approved.len(),
+        "approved": comparison.approved.iter().take(diffs_max).map(approved).collect::<Vec<_>>(),
         "exception_faults": comparison.exception_faults,
         "notes": comparison.notes,
     })
@@ -190,6 +192,7 @@ mod tests {
         insta::assert_snapshot!(format!("{json:#}"), @r#"
         {
           "approved": [],
+          "approved_total": 0,
           "differences": null,
           "differences_total": 2,
           "exception_faults": [],

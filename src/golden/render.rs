@@ -56,15 +56,15 @@ pub struct Labels<'a> {
     pub help: &'a [String],
 }
 
-/// A comparison in words, at most `diffs_max` differences of it (at least one), with a line break
-/// at the end. For a comparison without differences, the counts.
+/// A comparison in words, at most `diffs_max` differences of it (at least one) and as many approved
+/// ones, with a line break at the end. For a comparison without differences, the counts.
 pub fn render(comparison: &Comparison, labels: &Labels, paint: Paint, diffs_max: usize) -> String {
     let mut text = String::new();
+    let block = Block { comparison, labels, paint, diffs_max };
     match comparison.differences.split_first() {
         Some((first, rest)) => {
-            let block = Block { comparison, labels, paint };
             block.first(&mut text, first);
-            block.rest(&mut text, rest, diffs_max.saturating_sub(1));
+            block.rest(&mut text, rest);
             block.notes(&mut text);
         }
         None if comparison.is_same() => {
@@ -76,7 +76,6 @@ pub fn render(comparison: &Comparison, labels: &Labels, paint: Paint, diffs_max:
                 count => format!(" but for {count} approved differences"),
             };
             line(&mut text, format_args!("{replay} equals {golden}{but_for}: {counts}"));
-            let block = Block { comparison, labels, paint };
             block.exceptions(&mut text);
             for note in &comparison.notes {
                 block.fact(&mut text, "note", note);
@@ -93,7 +92,7 @@ pub fn render(comparison: &Comparison, labels: &Labels, paint: Paint, diffs_max:
             };
             line(&mut text, format_args!("{}: {what}", paint.error("error")));
             line(&mut text, format_args!("  {} {}", paint.frame("-->"), place.display()));
-            Block { comparison, labels, paint }.notes(&mut text);
+            block.notes(&mut text);
         }
     }
     text
@@ -118,6 +117,17 @@ pub fn one_line(difference: &Difference, labels: &Labels) -> String {
     format!("{}  {}  {}", place(difference, labels), identity.join("  "), what(difference, labels))
 }
 
+/// Every field that differs with both values, such as `price: A 974.50, B 975.00; stop: …`; for a
+/// row that one side lacks, which side that is.
+pub fn values(difference: &Difference, labels: &Labels) -> String {
+    let DifferenceKind::Fields(fields) = &difference.kind else { return what(difference, labels) };
+    let one = |field: &Field| {
+        let (name, ours, theirs) = readable(field, difference);
+        format!("{name}: {} {ours}, {} {theirs}", labels.golden, labels.replay)
+    };
+    fields.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 fn line(text: &mut String, content: std::fmt::Arguments) {
     writeln!(text, "{content}").expect("writing to a String cannot fail");
 }
@@ -126,6 +136,7 @@ struct Block<'a> {
     comparison: &'a Comparison,
     labels: &'a Labels<'a>,
     paint: Paint,
+    diffs_max: usize,
 }
 
 impl Block<'_> {
@@ -196,7 +207,8 @@ impl Block<'_> {
         line(text, format_args!("{} {indent}{carets} {}", gutter(""), what(first, self.labels)));
     }
 
-    fn rest(&self, text: &mut String, rest: &[Difference], shown_max: usize) {
+    fn rest(&self, text: &mut String, rest: &[Difference]) {
+        let shown_max = self.diffs_max.saturating_sub(1);
         for difference in rest.iter().take(shown_max) {
             self.fact(text, "then", &one_line(difference, self.labels));
         }
@@ -218,7 +230,8 @@ impl Block<'_> {
 
     /// What is approved, until when, by whom and why; and what is wrong with that.
     fn exceptions(&self, text: &mut String) {
-        for Approved { exception, .. } in &self.comparison.approved {
+        let Comparison { approved, exception_faults, .. } = self.comparison;
+        for Approved { exception, .. } in approved.iter().take(self.diffs_max) {
             let Exception { fact, reason, by, expires } = exception;
             self.fact(
                 text,
@@ -226,8 +239,17 @@ impl Block<'_> {
                 &format!("{fact} ({by}: {reason})"),
             );
         }
-        for fault in &self.comparison.exception_faults {
+        self.more(text, approved.len(), "approved");
+        for fault in exception_faults.iter().take(self.diffs_max) {
             self.fact(text, "not in order", fault);
+        }
+        self.more(text, exception_faults.len(), "not in order");
+    }
+
+    /// How many of a list are not shown, and of which.
+    fn more(&self, text: &mut String, count: usize, which: &str) {
+        if count > self.diffs_max {
+            line(text, format_args!("     … and {} more {which}", count - self.diffs_max));
         }
     }
 
@@ -332,9 +354,11 @@ fn readable(field: &Field, difference: &Difference) -> (String, String, String) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::compare::compare;
+    use super::super::compare::{compare, compare_under};
+    use super::super::exceptions::{Ruling, fact};
     use super::super::fixture::{Facts, TATA, at, facts, folded, price};
     use super::*;
+    use crate::domain::time::Date;
 
     fn rendered(change: impl FnOnce(&mut Facts), paint: Paint, diffs_max: usize) -> String {
         let (golden, mut facts) = (facts().book(), facts());
@@ -533,6 +557,53 @@ mod tests {
            help: `lockstep golden review --case sample` if the replay is right
         ");
         assert!(!many(3).contains("more"));
+    }
+
+    /// Two of three differences are approved, and two exceptions more match nothing.
+    fn mostly_approved() -> Comparison {
+        let (golden, mut facts) = (facts().book(), facts());
+        facts.signals[0].quantity.0 = 41;
+        facts.fills.iter_mut().for_each(|fill| fill.quantity.0 = 41);
+        let replay = folded(&facts.run, &facts.steps());
+        let exception = |fact: String| Exception {
+            fact,
+            reason: "a larger lot".to_string(),
+            by: "asha".to_string(),
+            expires: "2026-12-31".to_string(),
+        };
+        let found = compare(&golden, &replay).unwrap();
+        let facts = found.differences[..2].iter().map(fact);
+        let idle = ["bars_15m: none", "fills: none"].map(str::to_string);
+        let exceptions: Vec<Exception> = facts.chain(idle).map(exception).collect();
+        let today = Date::from_ymd(2026, 11, 23).unwrap();
+        let ruling = Ruling { exceptions: &exceptions, today, is_turned: false };
+        compare_under(&golden, &replay, Some(ruling)).unwrap()
+    }
+
+    #[test]
+    fn approved_differences_are_listed_and_then_counted() {
+        let place = Path::new("golden/sample");
+        let (golden, replay) = ("golden", "replay");
+        let labels = Labels { place, has_files: true, golden, replay, help: &[] };
+        let comparison = mostly_approved();
+        insta::assert_snapshot!(render(&comparison, &labels, Paint::Plain, 1), @"
+        error: replay differs from golden at one place
+          --> golden/sample/fills.csv:3
+           |
+          3| 2024-11-04T09:53  NSE_EQ|INE155A01022 (TATAMOTORS)  stop  SELL  40
+           |                                                                 ^^ quantity: golden 40, replay 41
+           = event in replay: 159.1
+           = last equal event: 135.3 (bar-15m 2024-11-04T09:30)
+           = minute behind it: 2024-11-04 09:52, the level was touched in it
+           = rows that agree: bars_15m 6/6 · signals 0/1 · fills 0/2
+           = approved until 2026-12-31: signals 2024-11-04T09:30 NSE_EQ|INE155A01022 BUY TREND: quantity 40 -> 41 (asha: a larger lot)
+             … and 1 more approved
+           = not in order: an exception matches no difference: bars_15m: none
+             … and 1 more not in order
+        ");
+        let all = render(&comparison, &labels, Paint::Plain, 2);
+        assert!(!all.contains("more"), "{all}");
+        assert_eq!(all.matches("approved until").count(), 2);
     }
 
     #[test]

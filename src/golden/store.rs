@@ -39,7 +39,7 @@ impl Golden {
     /// # Errors
     /// When both are empty.
     pub fn judge(&self, replay: &Book, today: Date) -> Result<Comparison, Error> {
-        let ruling = Ruling { exceptions: &self.exceptions, today };
+        let ruling = Ruling { exceptions: &self.exceptions, today, is_turned: false };
         let mut comparison = compare_under(&self.book, replay, Some(ruling))?;
         comparison.golden_is_intact = self.problems.is_empty();
         comparison.notes.extend(self.problems.iter().map(Problem::to_string));
@@ -494,6 +494,28 @@ mod tests {
         assert_eq!((third.differences.len(), third.approved.len()), (1, 1));
         assert_eq!(third.exception_faults.len(), 1);
         assert_eq!(third.last_equal.unwrap().table, TableKind::Bars);
+    }
+
+    #[test]
+    fn an_approval_reads_the_other_way_round_where_the_golden_is_the_second() {
+        let house = house();
+        let dir = house.path().join("golden/sample");
+        let mut other = facts();
+        other.signals[0].price = price("975.00");
+        other.fills.pop();
+        let other = Book { inputs: Some("ab".repeat(32)), ..other.book() };
+        let before = judge(&dir, &other, today()).unwrap();
+        let golden = facts().book().inputs.unwrap();
+        let inputs = Some((golden.as_str(), other.inputs.as_deref().unwrap()));
+        except(&dir, &before, inputs, &acceptance("a fill less"), today()).unwrap();
+        let golden = load(&dir).unwrap();
+        let ruling =
+            |is_turned| Some(Ruling { exceptions: &golden.exceptions, today: today(), is_turned });
+        let turned = compare_under(&other, &golden.book, ruling(true)).unwrap();
+        assert!(turned.is_same());
+        assert_eq!(turned.approved.len(), 3);
+        let straight = compare_under(&other, &golden.book, ruling(false)).unwrap();
+        assert_eq!((straight.differences.len(), straight.approved.len()), (2, 0));
     }
 
     #[test]

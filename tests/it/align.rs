@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use lockstep::backtest::python::variant::{Swings, Variant};
 use lockstep::domain::config::Profile;
 use lockstep::domain::event::RunStarted;
-use lockstep::domain::fact::SignalKind;
+use lockstep::domain::fact::{Signal, SignalKind};
 use lockstep::domain::instrument::InstrumentId;
 use lockstep::domain::money::{Price, Qty, Side};
 use lockstep::domain::time::Timestamp;
 use lockstep::driver::align::ground::Ground;
 use lockstep::driver::align::trials::{Lived, Trials};
 use lockstep::driver::align::{Aligned, Origin, align};
-use lockstep::golden::align::class::{Class, Explained};
+use lockstep::golden::align::class::{Change, Class, Explained};
 use lockstep::golden::align::tally::{self, Tally};
 use lockstep::golden::align::{Alignment, Given, What};
 use lockstep::sources::columns::BarColumns;
@@ -305,4 +305,25 @@ fn a_backtest_that_stopped_at_its_hundredth_fill_is_recognised() {
     }
     assert!(late >= 10, "{late} signals of live after the hundredth fills");
     assert!(aligned.explained.iter().all(|one| one.class != Class::Unexplained));
+}
+
+/// A list that ends some days before its hundredth fill, or goes on after it, was cut off by
+/// something else.
+#[test]
+fn a_backtest_that_ends_elsewhere_did_not_stop_at_its_hundredth_fill() {
+    let ground = ground();
+    let stops = ground.stops_after(100);
+    for days in [-7, 4] {
+        let is_kept = |signal: &&Signal| {
+            let stop = stops[signal.instrument.index()];
+            stop.is_none_or(|stop| signal.time.date() < stop.date().plus_days(days))
+        };
+        let kept = ground.run_of(Origin::CompatBatch).iter().filter(is_kept);
+        let golden: Vec<Given> = kept.map(Given::of).collect();
+        let aligned = align(&ground, Profile::CompatLive, &golden);
+        let by_fills = |one: &&Explained| matches!(one.witness, Some(Change::LimitFills(_)));
+        assert_eq!(aligned.explained.iter().find(by_fills), None, "{days} days off");
+        let cut = aligned.explained.iter().filter(|one| one.class == Class::Coverage).count();
+        assert!(cut >= 5, "{cut} signals of live after the list's end, {days} days off");
+    }
 }

@@ -13,6 +13,10 @@ const STRETCH: &str = "--from 2024-10-01 --to 2024-10-14";
 fn record(desk: &Desk, folder: &str, more: &str) -> String {
     let ran = desk.run(&format!("replay {STRETCH} --journal {folder} {more}"));
     assert!(ran.code <= 1, "{}", ran.stderr);
+    only_run(desk, folder)
+}
+
+fn only_run(desk: &Desk, folder: &str) -> String {
     let mut runs = std::fs::read_dir(desk.at(folder)).expect("a run was made");
     let run = runs.next().expect("one run").expect("an entry").file_name();
     format!("{folder}/{}", run.to_string_lossy())
@@ -82,6 +86,22 @@ fn a_run_is_held_against_a_golden_and_the_setting_is_named() {
     assert_eq!(classes(&found), "UNEXPLAINED false, coverage true, limits true");
     let text = desk.run(&format!("diff golden/sample {run} --explain")).expect(1);
     assert!(text.contains("execution.daily_loss_max = 800"), "{text}");
+}
+
+#[test]
+fn another_profile_is_one_setting_and_its_rules_are_named() {
+    let desk = Desk::new();
+    let causal = record(&desk, "causal", "");
+    let live = record(&desk, "live", "--profile compat-live --execution honest --fees nse");
+    let text = desk.run(&format!("diff {causal} {live} --explain")).expect(1);
+    assert!(text.contains("Profile  is one setting of many rules; of "), "{text}");
+    let found = explain(&desk, &causal, &live, 1);
+    assert_eq!(found["classes"]["UNEXPLAINED"], 0, "the profile as a whole explains all");
+    let rules = found["profile"].as_object().expect("rules");
+    assert!(rules["window-length"].as_u64() > Some(0), "{rules:?}");
+    // Another setting is no profile.
+    let other = record(&desk, "other", "--execution compat");
+    assert!(explain(&desk, &causal, &other, 1)["profile"].is_null());
 }
 
 #[test]
@@ -155,4 +175,45 @@ fn a_case_of_the_live_profile_has_a_golden_like_any_other() {
     let text = desk.run("replay --case old --no-journal").expect(0);
     assert!(text.contains("identical"), "{text}");
     desk.run("golden review --case old").expect(0);
+}
+
+/// A case of four days with a golden of its own, one of whose minutes is another since: what
+/// differs is approved until 2099. Returns the golden and a run.
+fn approved(desk: &Desk) -> (&'static str, String) {
+    let case = desk.read("replays/sample/case.toml");
+    let case = case.replace("data = \"data\"", "data = \"../sample/data\"");
+    desk.write("replays/small/case.toml", case.replace("to = \"2024-12\"", "to = \"2024-10-04\""));
+    desk.run("golden accept --case small --reason trial --by asha").expect(0);
+    desk.change(TATA, "2024-10-03T10:20", |bar| bar.volume.0 *= 2);
+    desk.run("golden except --case small --reason revised --by asha --until 2099-12-31").expect(0);
+    desk.run("replay --case small --journal runs").expect(0);
+    ("golden/small", only_run(desk, "runs"))
+}
+
+#[test]
+fn what_is_approved_is_no_difference_of_a_golden_and_a_run_and_is_explained_all_the_same() {
+    let desk = Desk::new();
+    let (golden, run) = approved(&desk);
+    let text = desk.run(&format!("diff {golden} {run} --max-diffs 2")).expect(0);
+    assert!(text.starts_with("B equals A but for "), "{text}");
+    assert_eq!(text.matches("approved until 2099-12-31: ").count(), 2, "{text}");
+    assert!(text.contains("(asha: revised)") && text.contains(" more approved\n"), "{text}");
+    desk.run(&format!("diff {run} {golden}")).expect(0);
+    // The minute was changed on the disk, so the case itself no longer makes the golden's rows.
+    let found = desk.run(&format!("diff {golden} {run} --explain --format json")).json(0);
+    let differences = found["differences"].as_array().expect("a list");
+    assert_eq!(found["approved_total"], differences.len());
+    assert!(differences.iter().all(|one| one["approved"]["expires"] == "2099-12-31"), "{found}");
+    let text = desk.run(&format!("diff {golden} {run} --explain")).expect(0);
+    assert!(
+        text.contains("Approved") && text.contains("until 2099-12-31 (asha: revised)"),
+        "{text}"
+    );
+    // Their day is over: they differ, and why that was good once is said.
+    let ledger = desk.read("golden/small/exceptions.toml").replace("2099-12-31", "2024-12-31");
+    desk.write("golden/small/exceptions.toml", ledger);
+    for words in ["", "--explain", "--only bars"] {
+        let text = desk.run(&format!("diff {golden} {run} {words}")).expect(1);
+        assert!(text.contains("expired on 2024-12-31 (asha)"), "{words}: {text}");
+    }
 }

@@ -214,6 +214,59 @@ fn the_page_says_why_signals_differ() {
     assert!(page.contains("data-class=\"UNEXPLAINED\">0<"), "nothing is left unexplained");
 }
 
+/// Two weeks of the sample as they are, and with another limit and slippage.
+fn two_runs() -> (Desk, String, String) {
+    let desk = Desk::new();
+    let stretch = "--from 2024-10-01 --to 2024-10-14";
+    desk.run(&format!("replay {stretch} --journal runs")).expect(0);
+    let other = "daily_loss_max = 300\nslippage_ticks = 2";
+    desk.edit("replays/sample/case.toml", "daily_loss_max = 800", other);
+    desk.run(&format!("replay {stretch} --journal others")).expect(1);
+    let (backtest, run) = (only_run(&desk, "runs"), only_run(&desk, "others"));
+    (desk, backtest, run)
+}
+
+#[test]
+fn the_page_says_why_two_runs_differ_in_the_numbers_of_diff_explain() {
+    let (desk, backtest, run) = two_runs();
+    let line = format!("diff {backtest} {run} --explain");
+    let found = desk.run(&format!("{line} --format json")).json(1);
+    desk.run(&format!("report html {run} --against {backtest} --out page.html")).expect(1);
+    let page = desk.read("page.html");
+    let classes = found["classes"].as_object().expect("classes");
+    for class in ["limits", "configuration"] {
+        assert!(classes[class].as_u64() > Some(0), "{classes:?}");
+    }
+    for (class, count) in classes {
+        assert!(page.contains(&format!("data-class=\"{class}\">{count}<")), "{class} {count}");
+    }
+    assert_eq!(page.matches("data-class=").count(), classes.len());
+    for name in ["gone", "witnessed"] {
+        assert!(page.contains(&format!("data-count=\"{name}\">{}<", found[name])), "{name}");
+    }
+    assert!(page.contains("execution.daily_loss_max = 800"), "the witness in words");
+    // Both values of a row that is another.
+    let csv = desk.run(&format!("diff {backtest} {run} --only fills --format csv")).expect(1);
+    let cells = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let mut fields = cells.filter(|cells| cells[2] == "field");
+    let field = fields.next().expect("a fill with another value");
+    let both = format!("{}: the other {}, this {}", field[5], field[6], field[7]);
+    assert!(page.contains(&both), "{both}");
+    let said = desk.run(&format!("report html {run} --against {backtest} --check page.html"));
+    assert!(said.expect(0).contains("to the byte"));
+}
+
+#[test]
+fn the_page_of_runs_that_trade_other_symbols_says_so() {
+    let (desk, backtest, _) = two_runs();
+    let stretch = format!("--from 2024-10-01 --to 2024-10-14 --symbols {TATA}");
+    desk.run(&format!("replay {stretch} --journal alone")).expect(0);
+    let alone = only_run(&desk, "alone");
+    desk.run(&format!("report html {alone} --against {backtest} --out page.html")).expect(1);
+    let page = desk.read("page.html");
+    assert!(page.contains("not compared · the runs have other symbols"), "{page}");
+}
+
 #[test]
 fn what_is_approved_is_shown_as_such_until_its_day_is_over() {
     let desk = Desk::new();

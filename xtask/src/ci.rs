@@ -23,7 +23,7 @@ const STEPS: &[Step] = &[
     ("browser", || browser::run(&[])),
     ("kill", || kill::run(kill::Feed::History, 25, 1)),
     ("kill-feed", || kill::run(kill::Feed::Sim, 15, 1)),
-    ("sabotage", || sabotage::run(None, true, false)),
+    ("sabotage", || sabotage::run(&[], true, false)),
     ("replay", || process::run(process::program("make").arg("replay"))),
 ];
 

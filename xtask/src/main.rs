@@ -124,9 +124,9 @@ enum Command {
     },
     /// Plant known bugs into a copy of the tree, one after the other; the tests must find each.
     Sabotage {
-        /// Only the bugs whose names contain this.
-        #[arg(long)]
-        only: Option<String>,
+        /// Only the bugs whose names contain one of these.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
         /// Only a few, which change from commit to commit.
         #[arg(long, conflicts_with = "only")]
         ci: bool,
@@ -169,7 +169,7 @@ fn main() -> ExitCode {
         Command::Crash { args } => crash::run(&args),
         Command::Feed { args } => feed::run(&args),
         Command::Latency { args } => latency::run(&args),
-        Command::Sabotage { only, ci, list } => sabotage::run(only.as_deref(), ci, list),
+        Command::Sabotage { only, ci, list } => sabotage::run(&only, ci, list),
         Command::Faults { args } => faults::run(&args),
         Command::Tidy => tidy::run(),
         Command::Duckdb => ci::duckdb(),

@@ -151,6 +151,10 @@ fn human(report: &Report, exit: Exit) -> String {
     for (class, name) in &report.barren {
         text += &terminal::fact("BARREN", &format!("{name} ({}) changed nothing", class.word()));
     }
+    for (class, name) in &report.skipped {
+        let why = "not tried, the history is too short to show it";
+        text += &terminal::fact("SKIPPED", &format!("{name} ({}): {why}", class.word()));
+    }
     let verdict = if exit == Exit::Same { "faults are told apart" } else { "NOT GOOD ENOUGH" };
     text + &terminal::fact("Verdict", verdict)
 }
@@ -213,6 +217,7 @@ fn as_json(report: &Report, args: &FaultsArgs, exit: Exit) -> Value {
         "untouched": report.untouched,
         "untouched_differences": report.untouched_differences,
         "drawn_anew": report.without_effect,
+        "skipped": report.skipped.iter().map(|(_, name)| name).collect::<Vec<_>>(),
         "exit": exit as u8,
     })
 }

@@ -7,48 +7,62 @@ use std::fmt::Write as _;
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
-use super::{DiffArgs, Format, has_journal, read_golden};
+use super::{DiffArgs, Format, faults_noted, has_journal, read_golden};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::golden::failure;
 use crate::cli::prepare::{self, CaseBench};
 use crate::cli::terminal::{fact, grouped};
-use crate::driver::align::runs::{Cause, Runs, RunsError};
+use crate::domain::time::Date;
+use crate::driver::align::runs::{Cause, Explanation, Runs, RunsError};
 use crate::driver::align::world::World;
 use crate::golden::Book;
 use crate::golden::align::class::Class;
-use crate::golden::compare::{Difference, DifferenceKind};
+use crate::golden::compare::{Difference, DifferenceKind, compare_under};
+use crate::golden::exceptions::{Exception, Ruling};
+use crate::golden::store::Golden;
 use crate::golden::table::TableKind;
 
-/// Differences with their causes, and whether the witnesses were found to hold.
+/// Differences with their causes, and what somebody approved of them.
 struct Explained<'a> {
-    runs: &'a Runs<'a>,
-    causes: Vec<Cause>,
-    /// Differences that are gone once more when their witness is made again.
-    gone: usize,
+    found: Explanation,
+    ruling: Ruling<'a>,
     notes: Vec<String>,
 }
 
-/// Explains every difference of B from A.
+/// What is taken as right.
+struct GoldenSide {
+    world: World,
+    book: Book,
+    exceptions: Vec<Exception>,
+    notes: Vec<String>,
+}
+
+/// Explains every difference of B from A, on the day `today`.
 ///
 /// # Errors
 /// When a side cannot be read, or B is no run that can be run again.
-pub fn execute(args: &DiffArgs) -> Result<(String, Exit), Failure> {
+pub fn execute(args: &DiffArgs, today: Date) -> Result<(String, Exit), Failure> {
     if !has_journal(&args.b) {
         return Err(Failure::new(Exit::Usage, "B must be a run, since it is run again")
             .at(args.b.display())
             .hint("a golden can be A: `lockstep diff --explain GOLDEN RUN`"));
     }
-    let (golden, book, notes) = golden_side(args)?;
+    let words = |error| failure(error, "CASE");
+    let golden = golden_side(args)?;
     let (live, told) = prepare::world_of_run(&args.b)?;
-    let runs = Runs::new((&golden, &book), (&live, &told)).map_err(|error| match error {
-        RunsError::Symbols(error) => prepare::other_symbols(&error, &args.b),
-        RunsError::Compare(error) => failure(error, "CASE"),
-    })?;
-    let causes = runs.explain().map_err(|error| failure(error, "CASE"))?;
-    let gone = runs.made_again(&causes).map_err(|error| failure(error, "CASE"))?;
-    let found = Explained { runs: &runs, causes, gone, notes };
-    let exit = if runs.comparison.is_same() { Exit::Same } else { Exit::Differs };
+    let runs =
+        Runs::new((&golden.world, &golden.book), (&live, &told)).map_err(|error| match error {
+            RunsError::Symbols(error) => prepare::other_symbols(&error, &args.b),
+            RunsError::Compare(error) => words(error),
+        })?;
+    let ruling = Ruling { exceptions: &golden.exceptions, today, is_turned: false };
+    let mut judged = compare_under(&golden.book, &told.book, Some(ruling)).map_err(words)?;
+    let faults = std::mem::take(&mut judged.exception_faults);
+    let mut notes = golden.notes;
+    notes.extend(faults_noted(faults, args.max_diffs.get()));
+    let found = Explained { found: runs.explanation().map_err(words)?, ruling, notes };
+    let exit = if judged.is_same() { Exit::Same } else { Exit::Differs };
     let text = match args.format {
         Format::Human => found.human(args),
         Format::Json => format!("{:#}\n", found.json()),
@@ -58,12 +72,14 @@ pub fn execute(args: &DiffArgs) -> Result<(String, Exit), Failure> {
 }
 
 /// The world and the tables of A. A golden's world is that of its case.
-fn golden_side(args: &DiffArgs) -> Result<(World, Book, Vec<String>), Failure> {
+fn golden_side(args: &DiffArgs) -> Result<GoldenSide, Failure> {
     if has_journal(&args.a) {
         let (world, told) = prepare::world_of_run(&args.a)?;
-        return Ok((world, told.book, Vec::new()));
+        let (exceptions, notes) = (Vec::new(), Vec::new());
+        return Ok(GoldenSide { world, book: told.book, exceptions, notes });
     }
-    let (book, mut notes) = read_golden(&args.a)?;
+    let Golden { book, problems, exceptions } = read_golden(&args.a)?;
+    let mut notes: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let name = args.a.file_name().map(|name| name.to_string_lossy().into_owned());
     let case = args.case.clone().or(name).unwrap_or_default();
     let bench = CaseBench { market: prepare::market()?, replays: args.replays.clone() };
@@ -71,9 +87,12 @@ fn golden_side(args: &DiffArgs) -> Result<(World, Book, Vec<String>), Failure> {
     let (world, told) = World::of_replay(&replay, 1).map_err(prepare::broken_off)?;
     let apart = apart(&book, &told.book);
     if apart > 0 {
-        notes.push(format!("the case {case} makes {apart} rows of A otherwise: edited by hand?"));
+        notes.push(format!(
+            "the case {case} makes {apart} rows of A otherwise now: was a file, the history or a \
+             rule changed?"
+        ));
     }
-    Ok((world, book, notes))
+    Ok(GoldenSide { world, book, exceptions, notes })
 }
 
 /// Rows of a golden that its case does not make.
@@ -89,15 +108,6 @@ fn apart(golden: &Book, told: &Book) -> usize {
     TableKind::ALL.into_iter().map(|kind| rows(kind).count()).sum()
 }
 
-/// A witness in words.
-fn witness(cause: &Cause) -> String {
-    match &cause.witness[..] {
-        [] => "-".to_owned(),
-        [one] => one.to_string(),
-        [before @ .., last] => format!("{last}, with {} changes before it", before.len()),
-    }
-}
-
 /// The sides of a difference, as few words as will do.
 fn what(difference: &Difference) -> String {
     match &difference.kind {
@@ -109,70 +119,52 @@ fn what(difference: &Difference) -> String {
     }
 }
 
+/// The row of a table: a difference with its cause and, if it is approved, how.
+fn row(difference: &Difference, cause: &Cause) -> Vec<String> {
+    vec![
+        difference.time.to_string(),
+        difference.key.clone(),
+        difference.table.name().to_owned(),
+        what(difference),
+        cause.class.word().to_owned(),
+        cause.words(),
+    ]
+}
+
 impl Explained<'_> {
-    fn all(&self) -> impl Iterator<Item = (&Difference, &Cause)> {
-        self.runs.comparison.differences.iter().zip(&self.causes)
-    }
-
-    /// How many differences each class has; the unexplained in any case.
-    fn classes(&self) -> BTreeMap<Class, usize> {
-        let mut classes = BTreeMap::from([(Class::Unexplained, 0)]);
-        for cause in &self.causes {
-            *classes.entry(cause.class).or_default() += 1;
-        }
-        classes
-    }
-
-    fn witnessed(&self) -> usize {
-        self.causes.iter().filter(|cause| !cause.witness.is_empty()).count()
+    fn approved(&self) -> usize {
+        self.found.all().filter(|(one, _)| self.ruling.approves(one).is_some()).count()
     }
 
     fn human(&self, args: &DiffArgs) -> String {
+        let Explanation { comparison, causes, gone, .. } = &self.found;
         let mut text = String::new();
-        let counts = self.runs.comparison.counts.iter();
-        let counts: Vec<String> = counts
-            .map(|count| {
-                let all = count.golden.max(count.replay);
-                format!(
-                    "{} {}/{}",
-                    count.table.name(),
-                    grouped(count.equal as u64),
-                    grouped(all as u64)
-                )
-            })
-            .collect();
-        text += &fact("Agree", &counts.join(" · "));
-        let classes = self.classes();
+        let counts = comparison.counts.iter().map(|count| {
+            let (equal, all) = (count.equal as u64, count.golden.max(count.replay) as u64);
+            format!("{} {}/{}", count.table.name(), grouped(equal), grouped(all))
+        });
+        text += &fact("Agree", &counts.collect::<Vec<_>>().join(" · "));
+        let classes = self.found.classes();
         let classes = classes.iter().map(|(class, count)| format!("{} {count}", class.word()));
         text += &fact("Causes", &classes.collect::<Vec<_>>().join(" · "));
-        let (gone, of) = (self.gone, self.witnessed());
+        let of = self.found.witnessed();
         text += &fact("Witness", &format!("B run again, {gone} of {of} differences gone"));
+        if let Some(words) = self.found.profile_words() {
+            text += &fact("Profile", &words);
+        }
+        let approved = self.approved();
+        if approved > 0 {
+            text += &fact("Approved", &format!("{approved} of {} differences", causes.len()));
+        }
         for note in &self.notes {
             text += &fact("note", note);
         }
-        if self.causes.is_empty() {
+        if causes.is_empty() {
             return text;
         }
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).force_no_tty();
-        table.set_header(["Time", "Key", "Table", "Differs in", "Cause", "Gone if"]);
-        // What people ask about is what was signalled and traded; bars follow from minutes.
-        let shown = |is_bar: bool| {
-            self.all().filter(move |(it, _)| (it.table == TableKind::Bars) == is_bar)
-        };
-        let rows = shown(false).chain(shown(true)).take(args.max_diffs.get());
-        for (difference, cause) in rows {
-            table.add_row([
-                difference.time.to_string(),
-                difference.key.clone(),
-                difference.table.name().to_owned(),
-                what(difference),
-                cause.class.word().to_owned(),
-                witness(cause),
-            ]);
-        }
-        writeln!(text, "\n{}", table.trim_fmt()).expect("to a String");
-        let hidden = self.causes.len().saturating_sub(args.max_diffs.get());
+        writeln!(text, "\n{}", self.table(args.max_diffs.get(), approved > 0).trim_fmt())
+            .expect("to a String");
+        let hidden = causes.len().saturating_sub(args.max_diffs.get());
         if hidden > 0 {
             writeln!(text, "and {hidden} more; --max-diffs or --format csv shows them")
                 .expect("to a String");
@@ -180,27 +172,51 @@ impl Explained<'_> {
         text
     }
 
+    /// The first differences; what nobody approved comes before what somebody did.
+    fn table(&self, rows_max: usize, has_approved: bool) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).force_no_tty();
+        let mut header = vec!["Time", "Key", "Table", "Differs in", "Cause", "Gone if"];
+        if has_approved {
+            header.push("Approved");
+        }
+        table.set_header(header);
+        let of = |is_approved: bool| {
+            let is_it = move |one| self.ruling.approves(one).is_some() == is_approved;
+            self.found.as_asked().filter(move |(one, _)| is_it(one))
+        };
+        for (difference, cause) in of(false).chain(of(true)).take(rows_max) {
+            let mut cells = row(difference, cause);
+            let approval = self
+                .ruling
+                .approves(difference)
+                .map(|one| format!("until {} ({}: {})", one.expires, one.by, one.reason));
+            cells.extend(has_approved.then(|| approval.unwrap_or_default()));
+            table.add_row(cells);
+        }
+        table
+    }
+
     fn csv(&self) -> String {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        let header = ["time", "key", "table", "difference", "class", "witness"];
+        let header = ["time", "key", "table", "difference", "class", "witness", "approved_until"];
         writer.write_record(header).expect("into memory");
-        for (difference, cause) in self.all() {
-            let row = [
-                difference.time.to_string(),
-                difference.key.clone(),
-                difference.table.name().to_owned(),
-                what(difference),
-                cause.class.word().to_owned(),
-                witness(cause),
-            ];
-            writer.write_record(row).expect("into memory");
+        for (difference, cause) in self.found.all() {
+            let mut cells = row(difference, cause);
+            let approval = self.ruling.approves(difference);
+            cells.push(approval.map_or_else(String::new, |one| one.expires.clone()));
+            writer.write_record(cells).expect("into memory");
         }
         String::from_utf8(writer.into_inner().expect("into memory")).expect("text was written")
     }
 
     fn json(&self) -> Value {
-        let classes = self.classes().into_iter();
+        let classes = self.found.classes().into_iter();
         let difference = |(difference, cause): (&Difference, &Cause)| {
+            let approval = self
+                .ruling
+                .approves(difference)
+                .map(|one| json!({ "reason": one.reason, "by": one.by, "expires": one.expires }));
             json!({
                 "time": difference.time.to_string(),
                 "key": difference.key,
@@ -208,15 +224,18 @@ impl Explained<'_> {
                 "difference": what(difference),
                 "class": cause.class.word(),
                 "witness": cause.witness.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "approved": approval,
             })
         };
         json!({
-            "classes": classes.map(|(class, count)| (class.word(), count))
+            "classes": classes.map(|(class, count): (Class, usize)| (class.word(), count))
                 .collect::<BTreeMap<_, _>>(),
-            "witnessed": self.witnessed(),
-            "gone": self.gone,
+            "witnessed": self.found.witnessed(),
+            "gone": self.found.gone,
+            "profile": self.found.profile,
+            "approved_total": self.approved(),
             "notes": self.notes,
-            "differences": self.all().map(difference).collect::<Vec<_>>(),
+            "differences": self.found.all().map(difference).collect::<Vec<_>>(),
         })
     }
 }

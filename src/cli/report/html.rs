@@ -23,6 +23,7 @@ use crate::journal::Reader;
 use crate::sources::market::Market;
 use crate::web::pages::Safe;
 
+use super::apart::{self, Apart};
 use super::{Reported, account_failure, figures, sections};
 
 /// What `lockstep report html` is to do.
@@ -48,6 +49,8 @@ pub(super) struct Page<'a> {
     pub document: Value,
     /// The run held against the golden, if it is held against one.
     pub judged: Option<Judged<'a>>,
+    /// The run held against another run, if it is held against one.
+    pub apart: Option<Apart>,
 }
 
 /// A run held against a golden.
@@ -63,12 +66,14 @@ pub(super) struct Judged<'a> {
 ///
 /// # Errors
 /// When a side cannot be read, or the page cannot be written or read. A criterion that is not met,
-/// or a golden that differs, is no error but [`Exit::Differs`].
+/// or a golden or run that differs, is no error but [`Exit::Differs`].
 pub(super) fn run(args: &HtmlArgs, market: &Market) -> Result<Exit, Failure> {
     let report = Reported::read(&args.run, args.against.as_deref(), market)?;
     let judged = judged(args, &report, clock::now().date())?;
-    let is_same = judged.as_ref().is_none_or(|judged| judged.comparison.is_same());
-    let page = Page { report: &report, document: figures::document(&report), judged };
+    let apart = report.other_run().map(|other| apart::of_runs(other, &args.run)).transpose()?;
+    let is_same = judged.as_ref().is_none_or(|judged| judged.comparison.is_same())
+        && apart.as_ref().is_none_or(Apart::is_same);
+    let page = Page { report: &report, document: figures::document(&report), judged, apart };
     let text = page.text();
     if let Some(file) = &args.check {
         return check(file, &text);
@@ -132,6 +137,7 @@ impl Page<'_> {
             sections::totals(self),
             sections::promise(self),
             sections::differences(self),
+            apart::differences(self),
             sections::proof(self),
             sections::configuration(self.report),
             sections::windows(self),

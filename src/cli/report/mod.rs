@@ -6,9 +6,11 @@
 //! - [`observation`] signals that were written down on several days
 //! - [`html`] one self-contained page per run
 //! - [`sections`] what stands on it
+//! - [`apart`] why it and another run differ
 //! - [`cells`] its tables and numbers
 //! - [`chart`] its charts
 
+mod apart;
 mod cells;
 mod chart;
 mod economics;
@@ -109,6 +111,12 @@ impl Reported {
                 ));
         }
         Ok(Reported { place: run.into(), recorded, economics, misfees, against })
+    }
+
+    /// The run that it is held against, where it is one and no golden.
+    fn other_run(&self) -> Option<&Path> {
+        let against = self.against.as_ref().filter(|against| against.golden.is_none());
+        against.map(|against| against.place.as_path())
     }
 
     /// Whether positions are given up after their full time.

@@ -22,7 +22,7 @@ use super::economics;
 use super::html::{Judged, Page};
 
 /// Differences that are listed one by one.
-const LISTED: usize = 50;
+pub(super) const LISTED: usize = 50;
 /// Trades that are listed one by one.
 const TRADES: usize = 2_000;
 
@@ -37,7 +37,7 @@ pub(super) fn span(report: &Reported) -> String {
 
 /// The criteria, each with what came of it. Words, not colour alone.
 pub(super) fn verdicts(page: &Page<'_>) -> String {
-    let Page { report, judged, .. } = page;
+    let Page { report, judged, apart, .. } = page;
     let (met, missed) = (("good", "met"), ("bad", "MISSED"));
     let mut items = Vec::new();
     if let Some(against) = &report.against {
@@ -51,7 +51,11 @@ pub(super) fn verdicts(page: &Page<'_>) -> String {
     }
     if let Some(Judged { comparison, .. }) = judged {
         let tone = if comparison.is_same() { "good" } else { "bad" };
-        items.push((tone, "Golden", golden_words(comparison)));
+        items.push((tone, "Golden", counts_words(comparison)));
+    }
+    if let Some(apart) = apart {
+        let tone = if apart.is_same() { "good" } else { "bad" };
+        items.push((tone, "The other run", apart.words()));
     }
     let (tone, word) = if report.keeps_time_stop() { met } else { missed };
     let stop = report.economics.time_stop(report.time_stop_bars());
@@ -70,7 +74,8 @@ pub(super) fn verdicts(page: &Page<'_>) -> String {
     )
 }
 
-fn golden_words(comparison: &Comparison) -> String {
+/// Whether all agrees, and how many rows do.
+pub(super) fn counts_words(comparison: &Comparison) -> String {
     let one = |counts: &crate::golden::compare::Counts| {
         format!("{} {}/{}", counts.table.name(), counts.equal, counts.golden)
     };
@@ -219,7 +224,7 @@ pub(super) fn differences(page: &Page<'_>) -> String {
     let Some(Judged { comparison, causes, golden, today }) = &page.judged else {
         return String::new();
     };
-    let mut text = format!("<p class=\"lead\">{}</p>\n", Safe(golden_words(comparison)));
+    let mut text = format!("<p class=\"lead\">{}</p>\n", Safe(counts_words(comparison)));
     for note in comparison.notes.iter().chain(&comparison.exception_faults) {
         text += &format!("<p class=\"bad\">{}</p>\n", Safe(note));
     }

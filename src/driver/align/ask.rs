@@ -9,6 +9,7 @@ use crate::domain::time::Timestamp;
 use crate::golden::align::class::Change;
 use crate::golden::align::{Alignment, Difference, Given, What};
 
+use super::Origin;
 use super::trials::Trials;
 
 /// Largest numerator and denominator of a ratio of prices, as splits and bonuses have them.
@@ -44,11 +45,7 @@ impl Trials<'_> {
                 !self.capped(*count).iter().any(|one| is_same(one, signal))
             }
             (Change::LimitFills(fills), What::LiveOnly(signal)) => {
-                let stops = self.stops.get_or_init(|| self.ground.stops_after(*fills));
-                let last = self.golden.iter().filter(|given| given.instrument == *instrument);
-                let last = last.map(|given| given.bar_time).max();
-                stops[instrument.index()].is_some_and(|stop| signal.time >= stop)
-                    && last.is_some_and(|last| last < signal.bar_time)
+                self.stop_of(*instrument, *fills).is_some_and(|stop| signal.time >= stop)
             }
             (Change::Take(piece), _) => {
                 let mut pieces = self.pieces.iter();
@@ -61,6 +58,21 @@ impl Trials<'_> {
             (Change::EndAt(last), What::LiveOnly(_)) => bar_time > last,
             _ => place.is_some_and(|place| self.says_the_golden(change, difference, place)),
         }
+    }
+
+    /// When his batch run stops for good after so many fills, if the golden ends there: it has no
+    /// row after that, and his run has no signal between its last row and that.
+    fn stop_of(&self, instrument: InstrumentId, fills: u32) -> Option<Timestamp> {
+        let stops = self.stops.get_or_init(|| self.ground.stops_after(fills));
+        let stop = stops[instrument.index()]?;
+        let rows = self.golden.iter().filter(|given| given.instrument == instrument);
+        let last = rows.map(|given| given.bar_time).max()?;
+        let is_between = |signal: &Signal| {
+            signal.instrument == instrument && signal.bar_time > last && signal.time < stop
+        };
+        let ends_there =
+            last < stop && !self.ground.run_of(Origin::CompatBatch).iter().any(is_between);
+        ends_there.then_some(stop)
     }
 
     /// Whether live, with a part of the golden's world, says of the bar what the golden has.

@@ -14,6 +14,8 @@ use crate::sinks::Sink;
 use crate::sources::columns::BarColumns;
 use crate::sources::sequencer::Sequencer;
 
+use super::ground::Ground;
+
 /// What a run was told, as minutes: those that it made of ticks and those that an archive completed
 /// are among them.
 #[derive(Clone, Debug)]
@@ -89,6 +91,13 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The ground that it is for rules that are asked bar by bar.
+    pub fn ground(&self) -> Ground {
+        let columns: Vec<BarColumns> =
+            self.minutes.iter().map(|all| BarColumns::from_bars(all.iter())).collect();
+        Ground::of_minutes(&self.run, &columns, &self.commands)
     }
 
     /// The place of a key among the run's instruments.

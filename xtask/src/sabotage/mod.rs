@@ -26,7 +26,7 @@ const OPTIMIZED: [&str; 2] =
 const SAID_COLUMNS: usize = 60;
 
 /// Plants the bugs and prints who found each; fails if one survives.
-pub fn run(only: Option<&str>, share: bool, list: bool) -> Done {
+pub fn run(only: &[String], share: bool, list: bool) -> Done {
     let chosen = chosen(only, share)?;
     if list {
         chosen.iter().for_each(|bug| println!("{:<28} {}", bug.name, bug.what));
@@ -72,20 +72,20 @@ fn all() -> impl Iterator<Item = &'static Bug> + Clone {
     bugs::BUGS.iter().chain(alignment::BUGS).chain(feed::BUGS)
 }
 
-/// The bugs to be planted.
-fn chosen(only: Option<&str>, share: bool) -> Result<Vec<&'static Bug>, Stop> {
-    let chosen: Vec<&Bug> = match only {
-        Some(part) => all().filter(|bug| bug.name.contains(part)).collect(),
-        None if share => {
-            let start = commit_number() % all().count();
-            all().cycle().skip(start).take(SHARE).collect()
-        }
-        None => all().collect(),
-    };
-    if chosen.is_empty() {
-        return Err(format!("no bug has `{}` in its name", only.unwrap_or_default()).into());
+/// The bugs to be planted: those whose names contain one of `only`, a share, or all.
+fn chosen(only: &[String], share: bool) -> Result<Vec<&'static Bug>, Stop> {
+    let has = |bug: &Bug, part: &String| bug.name.contains(part.as_str());
+    if let Some(part) = only.iter().find(|part| !all().any(|bug| has(bug, part))) {
+        return Err(format!("no bug has `{part}` in its name").into());
     }
-    Ok(chosen)
+    if !only.is_empty() {
+        return Ok(all().filter(|bug| only.iter().any(|part| has(bug, part))).collect());
+    }
+    if share {
+        let start = commit_number() % all().count();
+        return Ok(all().cycle().skip(start).take(SHARE).collect());
+    }
+    Ok(all().collect())
 }
 
 /// A number that changes with every commit; 0 where there is no repository.
@@ -259,8 +259,11 @@ mod tests {
     #[test]
     fn bugs_are_chosen_by_name_or_by_commit() {
         let first = all().next().unwrap();
-        assert_eq!(chosen(Some(first.name), false).unwrap()[0].name, first.name);
-        assert_eq!(chosen(None, true).unwrap().len(), SHARE);
-        assert!(chosen(Some("no such bug"), false).is_err());
+        let two = [first.name.to_owned(), "flag-ignored".to_owned()];
+        let names: Vec<&str> = chosen(&two, false).unwrap().iter().map(|bug| bug.name).collect();
+        assert_eq!(names, two);
+        assert_eq!(chosen(&[], true).unwrap().len(), SHARE);
+        let one_unknown = [first.name.to_owned(), "no such bug".to_owned()];
+        assert!(chosen(&one_unknown, false).is_err());
     }
 }

@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::domain::config::Profile;
-use crate::domain::fact::Signal;
 use crate::driver::align::align_with;
 use crate::driver::align::runs::Runs;
 use crate::driver::align::trials::{Lived, Trials};
@@ -35,13 +34,17 @@ const DRAWS_MAX: u64 = 40;
 #[derive(Clone, Copy)]
 enum Plant {
     Rows(rows::Plant),
+    /// Rows of some months.
+    LongRows(rows::Plant),
     Run(runs::Plant),
+    /// A run of the live path.
+    LivePath(runs::Plant),
     /// A run whose golden was edited by hand.
     Edited,
 }
 
 /// Every kind of fault with the class that has to be found.
-const PLANTS: [(Class, &str, Plant); 31] = [
+const PLANTS: [(Class, &str, Plant); 33] = [
     (Class::LookAhead, "bars of the future", Plant::Rows(rows::look_ahead)),
     (Class::SwingRule, "unfinished swings", Plant::Rows(rows::swing_rule)),
     (Class::WindowLength, "a window", Plant::Rows(rows::window)),
@@ -51,7 +54,9 @@ const PLANTS: [(Class, &str, Plant); 31] = [
     (Class::Cooldown, "rows of who trades", Plant::Rows(rows::cooldown)),
     (Class::Cooldown, "another cooldown", Plant::Run(runs::cooldown)),
     (Class::Limits, "so many rows a day", Plant::Rows(rows::day_cap)),
+    (Class::Limits, "a list to the hundredth fill", Plant::LongRows(rows::lifetime_cap)),
     (Class::Limits, "a limit or a command", Plant::Run(runs::limit)),
+    (Class::Limits, "a kill by fills or drawdown", Plant::LivePath(runs::killed)),
     (Class::PartialBar, "rows of unfinished bars", Plant::Rows(rows::cut_bars)),
     (Class::PartialBar, "a bar without its end", Plant::Run(runs::cut_bar)),
     (Class::Label, "rows a bar off", Plant::Rows(rows::shifted_rows)),
@@ -125,6 +130,8 @@ pub struct Report {
     pub without_effect: usize,
     /// Faults that could not be planted in any of their draws.
     pub barren: Vec<(Class, &'static str)>,
+    /// Faults that were not tried, since the history is too short to show them.
+    pub skipped: Vec<(Class, &'static str)>,
     /// Lists and runs that nothing was planted into.
     pub untouched: usize,
     /// Differences that were found in those.
@@ -134,52 +141,88 @@ pub struct Report {
 /// Plants at least `per_class` faults of every class on stretches of `world`, and as many lists and
 /// runs without any fault.
 pub fn plant(world: &World, per_class: usize, seed: u64) -> Report {
-    let stretches = stretch::of_world(world, per_class.min(STRETCHES_MAX));
-    if stretches.is_empty() {
+    let grounds = Grounds {
+        stretches: stretch::of_world(world, per_class.min(STRETCHES_MAX)),
+        long: stretch::long_of_world(world, per_class),
+    };
+    if grounds.stretches.is_empty() {
         return Report::default();
     }
-    let kinds = |class: Class| PLANTS.iter().filter(move |(of, ..)| *of == class).count();
-    let tasks = PLANTS.iter().flat_map(|plant| {
+    type Plants = Vec<&'static (Class, &'static str, Plant)>;
+    let (plants, skipped): (Plants, Plants) =
+        PLANTS.iter().partition(|(.., plant)| grounds.can_show(*plant));
+    let kinds = |class: Class| plants.iter().filter(|(of, ..)| *of == class).count();
+    let tasks = plants.iter().flat_map(|plant| {
         let count = per_class.div_ceil(kinds(plant.0));
         (0..count as u64).map(move |number| (plant, number))
     });
     let tasks: Vec<_> = tasks.collect();
     let done: Vec<_> =
-        tasks.par_iter().map(|(plant, number)| draw(&stretches, plant, seed, *number)).collect();
-    let mut report = Report::default();
-    for ((class, name, _), (fault, vain)) in tasks.iter().map(|(plant, _)| *plant).zip(done) {
+        tasks.par_iter().map(|(plant, number)| draw(&grounds, plant, seed, *number)).collect();
+    let skipped = skipped.into_iter().map(|(class, name, _)| (*class, *name)).collect();
+    let mut report = Report { skipped, ..Report::default() };
+    for ((class, name, _), (fault, vain)) in tasks.iter().map(|(plant, _)| **plant).zip(done) {
         report.without_effect += vain;
         match fault {
             Some(fault) => report.faults.push(fault),
             None => report.barren.push((*class, name)),
         }
     }
-    let clean = (0..per_class).into_par_iter().map(|number| untouched(&stretches, number));
+    let clean = (0..per_class).into_par_iter().map(|number| untouched(&grounds.stretches, number));
     let clean: Vec<usize> = clean.collect();
     report.untouched = clean.len();
     report.untouched_differences = clean.iter().sum();
     report
 }
 
+/// What faults are planted on.
+struct Grounds {
+    stretches: Vec<Stretch>,
+    long: Vec<Stretch>,
+}
+
+impl Grounds {
+    /// The stretches of a kind of fault.
+    fn of(&self, plant: Plant) -> &[Stretch] {
+        match plant {
+            Plant::LongRows(_) => &self.long,
+            Plant::Rows(_) | Plant::Run(_) | Plant::LivePath(_) | Plant::Edited => &self.stretches,
+        }
+    }
+
+    /// Whether the history is long enough for a fault to show.
+    fn can_show(&self, plant: Plant) -> bool {
+        let comes_so_far = |stretch: &Stretch| {
+            (0..stretch.ground.bars.len()).any(|at| rows::hundredth_fill(stretch, at).is_some())
+        };
+        !matches!(plant, Plant::LongRows(_)) || self.long.iter().any(comes_so_far)
+    }
+}
+
 /// Draws a fault until it changes something, and has it explained.
 fn draw(
-    stretches: &[Stretch],
+    grounds: &Grounds,
     (class, name, plant): &(Class, &'static str, Plant),
     seed: u64,
     number: u64,
 ) -> (Option<Fault>, usize) {
+    let stretches = grounds.of(*plant);
     for attempt in 0..DRAWS_MAX {
         let draw = number * DRAWS_MAX + attempt;
         let mut dice = Dice::new(seed.wrapping_add(draw), name, "fault");
         let stretch = &stretches[dice.below(stretches.len() as u32) as usize];
         let found = match plant {
-            Plant::Rows(plant) => {
+            Plant::Rows(plant) | Plant::LongRows(plant) => {
                 plant(stretch, &mut dice).map(|planted| of_rows(stretch, &planted))
             }
-            Plant::Run(plant) => plant(stretch, &mut dice).map(|world| {
-                let told = world.ask();
-                of_runs(stretch, &world, &told, dice.chance(500))
-            }),
+            Plant::Run(plant) => {
+                let clean = (&stretch.world, &stretch.told);
+                plant(stretch, &mut dice).map(|world| of_runs(clean, &world, dice.chance(500)))
+            }
+            Plant::LivePath(plant) => {
+                let clean = (&stretch.live_path.0, &stretch.live_path.1);
+                plant(stretch, &mut dice).map(|world| of_runs(clean, &world, dice.chance(500)))
+            }
             Plant::Edited => Some(of_edited(stretch, &mut dice)),
         };
         if let Some(found) = found.filter(|found| found.differences() > 0) {
@@ -205,11 +248,11 @@ fn of_rows(stretch: &Stretch, (profile, golden): &rows::Planted) -> Found {
 }
 
 /// The untouched run against the other; as golden or as live.
-fn of_runs(stretch: &Stretch, world: &World, told: &Told, is_golden: bool) -> Found {
-    let (clean, said) = (&stretch.world, &stretch.told);
+fn of_runs(clean: (&World, &Told), world: &World, is_golden: bool) -> Found {
+    let told = world.ask();
     match is_golden {
-        true => explained((world, told), (clean, said)),
-        false => explained((clean, said), (world, told)),
+        true => explained((world, &told), clean),
+        false => explained(clean, (world, &told)),
     }
 }
 
@@ -246,15 +289,16 @@ fn of_edited(stretch: &Stretch, dice: &mut Dice) -> Found {
 
 /// Differences where nothing was planted.
 fn untouched(stretches: &[Stretch], number: usize) -> usize {
-    let stretch = &stretches[number / 3 % stretches.len()];
+    let stretch = &stretches[number / 4 % stretches.len()];
     let of_rule = |profile| of_rows(stretch, &rows::untouched(stretch, profile)).differences();
-    match number % 3 {
+    let of_run = |clean: (&World, &Told)| {
+        let apart = usize::from(clean.0.ask().signals != clean.1.signals);
+        apart + of_runs(clean, clean.0, false).differences()
+    };
+    match number % 4 {
         0 => of_rule(Profile::Causal),
         1 => of_rule(Profile::CompatLive),
-        _ => {
-            let again: Vec<Signal> = stretch.world.ask().signals;
-            let apart = usize::from(again != stretch.told.signals);
-            apart + of_runs(stretch, &stretch.world, &stretch.told, false).differences()
-        }
+        2 => of_run((&stretch.world, &stretch.told)),
+        _ => of_run((&stretch.live_path.0, &stretch.live_path.1)),
     }
 }

@@ -1,16 +1,21 @@
 //! Faults of a list of signals: what somebody's file has when his program works by other rules, or
 //! when the file was made badly. None of this knows how a difference is explained.
 
+use crate::backtest::python::batch;
 use crate::core::aggregate::Known;
 use crate::core::strategy::Strategy;
 use crate::domain::config::Profile;
 use crate::domain::fact::{Bar15m, Signal, SignalKind};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Cash, Price, Qty};
+use crate::domain::time::Timestamp;
 use crate::golden::align::Given;
 use crate::sources::synthetic::dice::Dice;
 
 use super::stretch::Stretch;
+
+/// Fills after which his runs stop for good.
+const FILLS_MAX: usize = 100;
 
 /// The rules of live, and the list that is held against it.
 pub type Planted = (Profile, Vec<Given>);
@@ -80,7 +85,7 @@ pub fn second_event(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
 
 /// The live path with exits and cooldown.
 pub fn cooldown(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
-    let mut all = given(&stretch.signals_traded_live());
+    let mut all = given(&stretch.live_path.1.signals);
     // The last bar of a run is never handed over, traded or not.
     let lasts: Vec<_> = stretch.ground.bars.iter().filter_map(|bars| bars.last()).collect();
     let is_last = |signal: &&Signal| {
@@ -116,6 +121,37 @@ pub fn shifted_rows(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
     }
     rows.sort_by_key(|row| (row.instrument, row.bar_time));
     Some((Profile::Causal, rows))
+}
+
+/// The batch run, which trades each symbol by itself and stops for good at its hundredth fill; of
+/// one symbol alone, or of all. None where no symbol comes so far.
+pub fn lifetime_cap(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
+    let (profile, count) = (one_of(dice, Profile::ALL), stretch.ground.bars.len());
+    let alone = dice.chance(500).then(|| dice.below(count as u32) as usize);
+    let mut rows = untouched(stretch, profile).1;
+    let mut planted = 0;
+    for place in (0..count).filter(|place| alone.is_none_or(|alone| alone == *place)) {
+        let Some(last_fill) = hundredth_fill(stretch, place) else { continue };
+        let events = batch::events(&stretch.world.run.config, &stretch.ground.bars[place]);
+        let mut theirs = events.in_hindsight();
+        theirs.dedup_by_key(|signal| signal.bar_time);
+        theirs.retain(|signal| signal.time <= last_fill);
+        rows.retain(|row| row.instrument.index() != place);
+        rows.extend(theirs.iter().map(Given::of));
+        planted += 1;
+    }
+    rows.sort_by_key(|row| (row.instrument, row.bar_time));
+    (planted > 0).then_some((profile, rows))
+}
+
+/// When the batch run of one symbol by itself fills for the hundredth time.
+pub fn hundredth_fill(stretch: &Stretch, place: usize) -> Option<Timestamp> {
+    let bars = stretch.ground.bars.iter().enumerate();
+    let bars: Vec<Vec<Bar15m>> =
+        bars.map(|(other, bars)| if other == place { bars.clone() } else { Vec::new() }).collect();
+    // The limits of the live path are out of reach; the execution is the same.
+    let run = batch::run(&stretch.live_path.0.run, &bars).in_hindsight();
+    run.fills.get(FILLS_MAX - 1).map(|fill| fill.time)
 }
 
 /// Bars that were taken for whole after some of their minutes: rows that these make.

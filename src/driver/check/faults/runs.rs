@@ -221,6 +221,20 @@ pub fn limit(stretch: &Stretch, dice: &mut Dice) -> Option<World> {
     Some(world)
 }
 
+/// The live path, stopped for good by the number of its fills, or by what it has lost since its
+/// peak.
+pub fn killed(stretch: &Stretch, dice: &mut Dice) -> Option<World> {
+    let mut world = stretch.live_path.0.clone();
+    let execution = &mut world.run.config.execution;
+    if dice.chance(500) {
+        execution.trades_max = one_of(dice, &[10, 20, 30, 40]);
+    } else {
+        let rupees = one_of(dice, &[250, 500, 1_000, 2_000, 3_000]);
+        execution.daily_loss_max = Cash::from_rupees(rupees);
+    }
+    Some(world)
+}
+
 /// Another value of a setting of rules or execution.
 pub fn configured(stretch: &Stretch, dice: &mut Dice) -> Option<World> {
     let mut world = stretch.world.clone();

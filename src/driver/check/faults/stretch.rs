@@ -1,5 +1,5 @@
 //! Stretches of a case, on which faults are planted: some sessions that warm up and some that are
-//! traded, with what the core says there.
+//! traded, with what the core says there. Some faults take months to show and have long ones.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +13,16 @@ use crate::domain::money::{Cash, Qty};
 use crate::domain::time::Date;
 use crate::driver::align::ground::Ground;
 use crate::driver::align::world::{Told, World};
-use crate::sources::columns::BarColumns;
 
 /// Sessions that warm a stretch up.
 const WARMUP_SESSIONS: usize = 8;
 /// Sessions of a stretch that are traded.
 const TRADED_SESSIONS: usize = 15;
+
+/// Long stretches, at most.
+const LONG_MAX: usize = 4;
+/// Sessions by which each of them begins later.
+const LONG_STEP: usize = 8;
 
 /// One stretch.
 pub struct Stretch {
@@ -30,8 +34,12 @@ pub struct Stretch {
     pub ground: Ground,
     /// Its traded days.
     pub traded: Vec<Date>,
-    /// What the batch run would say of each bar if so many later bars were there, from one on.
+    /// What the batch run would say of each bar if so many later bars were there, from one on. A
+    /// long stretch has none.
     pub ahead: Vec<Vec<Signal>>,
+    /// The live path over the same minutes, with exits and cooldown and without limits, by the
+    /// core.
+    pub live_path: (World, Told),
 }
 
 /// At most so many stretches of a world, evenly over its sessions.
@@ -41,7 +49,21 @@ pub fn of_world(world: &World, count: usize) -> Vec<Stretch> {
     let Some(last) = sessions.checked_sub(length) else { return Vec::new() };
     let starts: BTreeSet<usize> =
         (0..count).map(|place| last * place / count.saturating_sub(1).max(1)).collect();
-    starts.into_iter().map(|start| Stretch::new(world, start, length)).collect()
+    let stretch = |start| {
+        let mut stretch = Stretch::new(world, start, length);
+        stretch.ahead = ahead(&stretch.ground);
+        stretch
+    };
+    starts.into_iter().map(stretch).collect()
+}
+
+/// At most so many stretches that go on to the end of a world.
+pub fn long_of_world(world: &World, count: usize) -> Vec<Stretch> {
+    let sessions = world.run.sessions.len();
+    let starts = (0..count.min(LONG_MAX)).map(|place| place * LONG_STEP);
+    let lengths = starts.map(|start| (start, sessions.saturating_sub(start)));
+    let long = lengths.filter(|(_, length)| *length > WARMUP_SESSIONS + TRADED_SESSIONS);
+    long.map(|(start, length)| Stretch::new(world, start, length)).collect()
 }
 
 impl Stretch {
@@ -54,21 +76,15 @@ impl Stretch {
         part.minutes.iter_mut().for_each(|all| all.retain(|bar| is_inside(bar.open_time.date())));
         part.commands.retain(|command| is_inside(command.time.date()));
         part.run.config.active_from = traded[0].start();
-        let ground = ground_of(&part);
-        let (config, period) = (&part.run.config, part.run.config.strategy.swing_period as usize);
-        let ahead = (1..=period).map(|count| {
-            let of = |bars: &Vec<Bar15m>| -> Vec<Signal> {
-                let at = |place: usize| {
-                    let seen = &bars[..bars.len().min(place + count + 1)];
-                    let events = batch::events(config, seen).in_hindsight();
-                    events.into_iter().find(|it| it.bar_time == bars[place].open_time)
-                };
-                (0..bars.len()).filter_map(at).collect()
-            };
-            ground.bars.iter().flat_map(of).collect()
-        });
-        let ahead = ahead.collect();
-        Stretch { told: part.ask(), ground, traded, ahead, world: part }
+        let live_path = live_path(&part);
+        Stretch {
+            told: part.ask(),
+            ground: part.ground(),
+            traded,
+            ahead: Vec::new(),
+            live_path: (live_path.clone(), live_path.ask()),
+            world: part,
+        }
     }
 
     /// The signals of the core's own strategy over the stretch's bars under other settings, by
@@ -101,24 +117,35 @@ impl Stretch {
         };
         self.ground.bars.iter().flat_map(of).collect()
     }
-
-    /// The live path's signals with exits and cooldown and without limits, by the core.
-    pub fn signals_traded_live(&self) -> Vec<Signal> {
-        let mut world = self.world.clone();
-        world.commands.clear();
-        world.run.config.strategy.profile = Profile::CompatLive;
-        let execution = &mut world.run.config.execution;
-        execution.profile = ExecutionProfile::Compat;
-        execution.trades_max = 1_000_000;
-        execution.daily_loss_max = Cash::from_rupees(1_000_000_000);
-        execution.position_max = Qty(1_000_000);
-        world.ask().signals
-    }
 }
 
-/// The ground that a world is.
-pub fn ground_of(world: &World) -> Ground {
-    let columns: Vec<BarColumns> =
-        world.minutes.iter().map(|all| BarColumns::from_bars(all.iter())).collect();
-    Ground::of_minutes(&world.run, &columns, &world.commands)
+/// What the batch run would say of each bar if so many later bars were there, from one to all that
+/// it reads.
+fn ahead(ground: &Ground) -> Vec<Vec<Signal>> {
+    let (config, period) = (&ground.run.config, ground.run.config.strategy.swing_period as usize);
+    let ahead = (1..=period).map(|count| {
+        let of = |bars: &Vec<Bar15m>| -> Vec<Signal> {
+            let at = |place: usize| {
+                let seen = &bars[..bars.len().min(place + count + 1)];
+                let events = batch::events(config, seen).in_hindsight();
+                events.into_iter().find(|it| it.bar_time == bars[place].open_time)
+            };
+            (0..bars.len()).filter_map(at).collect()
+        };
+        ground.bars.iter().flat_map(of).collect()
+    });
+    ahead.collect()
+}
+
+/// The same minutes, traded as the live path trades them, with limits that nothing reaches.
+fn live_path(world: &World) -> World {
+    let mut world = world.clone();
+    world.commands.clear();
+    world.run.config.strategy.profile = Profile::CompatLive;
+    let execution = &mut world.run.config.execution;
+    execution.profile = ExecutionProfile::Compat;
+    execution.trades_max = 1_000_000;
+    execution.daily_loss_max = Cash::from_rupees(1_000_000_000);
+    execution.position_max = Qty(1_000_000);
+    world
 }
