@@ -1,11 +1,10 @@
 //! Many runs on all cores, and what came of them.
 
-use std::io::IsTerminal as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use trials::bar;
 
 use super::seed::Verdict;
 use super::tally::Tally;
@@ -77,12 +76,4 @@ pub fn harvest(
     });
     bar.finish_and_clear();
     all.into_inner().expect("no thread panics while it holds the result")
-}
-
-fn bar(count: u64) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta}");
-    ProgressBar::new(count).with_style(style.expect("the template is one"))
 }

@@ -30,18 +30,17 @@ mod world;
 use std::panic;
 use std::process::ExitCode;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use libtest_mimic::{Arguments, Failed, Trial};
+use trials::{simulated, timed, trial};
 
 use farm::{Harvest, harvest};
 use seed::Verdict;
 use stops::Stops;
 use sweep::Sweep;
 
-/// What comes first when this is not run as a test.
-const SIMULATE: &str = "simulate";
 /// Seeds and cases of damage for each, under `cargo test`.
 const SEEDS: u64 = 400;
 const DAMAGE: u64 = 4;
@@ -89,28 +88,20 @@ struct Args {
 fn main() -> ExitCode {
     // A panic is a violation like any other and is told with its seed.
     panic::set_hook(Box::new(|_| {}));
-    let typed: Vec<_> = std::env::args_os().collect();
-    if typed.get(1).is_some_and(|first| first == SIMULATE) {
-        return simulate(&Args::parse_from(&typed[1..]));
+    if let Some(typed) = simulated() {
+        return simulate(&Args::parse_from(typed));
     }
-    let mut trials: Vec<Trial> = model::TESTS
-        .iter()
-        .map(|(name, test)| Trial::test(format!("model::{name}"), || guarded(*test)))
-        .collect();
+    let mut trials: Vec<Trial> =
+        model::TESTS.iter().map(|(name, test)| trial(&format!("model::{name}"), *test)).collect();
     let told = told::what_the_world_was_told_is_on_the_disk;
-    trials.push(Trial::test("what_the_world_was_told_is_on_the_disk", move || guarded(told)));
+    trials.push(trial("what_the_world_was_told_is_on_the_disk", told));
     let forged = forged::a_forged_header_or_commit_is_damage;
-    trials.push(Trial::test("a_forged_header_or_commit_is_damage", move || guarded(forged)));
+    trials.push(trial("a_forged_header_or_commit_is_damage", forged));
     trials.push(Trial::test("seeds", some_seeds));
     trials.push(Trial::test("sweep", some_of_the_sweep));
     trials.push(Trial::test("stops", some_stops));
     trials.push(Trial::test("a_seed_has_one_trace", a_seed_has_one_trace));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-/// A test that fails by an assertion.
-fn guarded(test: fn()) -> Result<(), Failed> {
-    panic::catch_unwind(test).map_err(|panic| Failed::from(seed::words_of(&*panic)))
 }
 
 fn some_seeds() -> Result<(), Failed> {
@@ -222,12 +213,6 @@ fn many(
     let threads = args.threads.unwrap_or_else(cores).max(1);
     let (harvest, time) = timed(|| harvest(from, count, threads, args.fail_fast, run));
     report(&harvest, time, rerun)
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long it takes is for people to read")]
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let start = Instant::now();
-    (work(), start.elapsed())
 }
 
 fn single(verdict: Verdict) -> ExitCode {

@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use trials::words_of;
+
 use super::fate::Weather;
 use super::plan::{Honesty, Plan};
 use super::run::{Ended, Run, Script, Violation};
@@ -91,10 +93,4 @@ fn at_last(run: &mut Run) -> Result<(), Violation> {
         run.power_cut(weather);
     }
     run.check()
-}
-
-/// What a panic said.
-pub fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word")
 }

@@ -1,13 +1,12 @@
 //! Many days on all cores, and what came of them.
 
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::ops::Range;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use rayon::prelude::*;
+use trials::{bar, words_of};
 
 use crate::judge::{Tally, WEATHERS, judge};
 use crate::scene::{DAYS, Scene};
@@ -86,7 +85,7 @@ fn one_history(history: u64, seeds: &Range<u64>, bar: &ProgressBar) -> Harvest {
     for seed in mine {
         let lived = match &set {
             Ok(set) => guarded(|| judge(set, weather(seed), seed)),
-            Err(panic) => Err(words_of(&**panic)),
+            Err(panic) => Err(words_of(&**panic).to_owned()),
         };
         match lived {
             Ok(tally) => harvest.tallies.entry(weather(seed)).or_default().add(&tally),
@@ -102,20 +101,5 @@ fn one_history(history: u64, seeds: &Range<u64>, bar: &ProgressBar) -> Harvest {
 
 /// A panic is a violation like any other and is told with its seed.
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|panic| words_of(&*panic))
-}
-
-/// What a panic says.
-pub fn words_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("a panic without words").to_owned()
-}
-
-fn bar(count: u64) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta}");
-    ProgressBar::new(count).with_style(style.expect("the template is one"))
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| words_of(&*panic).to_owned())
 }

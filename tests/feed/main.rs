@@ -13,17 +13,16 @@ mod stories;
 
 use std::panic;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use libtest_mimic::{Arguments, Failed, Trial};
+use trials::{simulated, timed, trial};
 
 use farm::{Harvest, harvest};
 use judge::{Tally, WEATHERS};
 use scene::{DAYS, Scene};
 
-/// What comes first when this is not run as a test.
-const SIMULATE: &str = "simulate";
 /// Histories under `cargo test`, each in every weather: one for each kind of day.
 const HISTORIES: u64 = DAYS.len() as u64;
 
@@ -48,21 +47,15 @@ struct Args {
 fn main() -> ExitCode {
     // A panic is a violation like any other and is told with its seed.
     panic::set_hook(Box::new(|_| {}));
-    let typed: Vec<_> = std::env::args_os().collect();
-    if typed.get(1).is_some_and(|first| first == SIMULATE) {
-        return simulate(&Args::parse_from(&typed[1..]));
+    if let Some(typed) = simulated() {
+        return simulate(&Args::parse_from(typed));
     }
     let mut trials: Vec<Trial> = stories::TESTS
         .iter()
-        .map(|(name, test)| Trial::test(format!("stories::{name}"), || guarded(*test)))
+        .map(|(name, test)| trial(&format!("stories::{name}"), *test))
         .collect();
     trials.push(Trial::test("no_weather_loses_or_doubles_a_bar_or_makes_one_up", some_seeds));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-/// A test that fails by an assertion.
-fn guarded(test: fn()) -> Result<(), Failed> {
-    panic::catch_unwind(test).map_err(|panic| Failed::from(farm::words_of(&*panic)))
 }
 
 fn some_seeds() -> Result<(), Failed> {
@@ -125,12 +118,6 @@ fn simulate(args: &Args) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long it takes is for people to read")]
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let start = Instant::now();
-    (work(), start.elapsed())
 }
 
 /// The table by weather, and what went wrong.

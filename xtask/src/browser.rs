@@ -14,7 +14,6 @@ pub fn run(only: &[String]) -> Done {
     let lockstep = process::executable(Build::Debug);
     let Some(modules) = modules(&lockstep)? else { return Ok(()) };
     process::build(Build::Debug)?;
-    process::run(&mut process::cargo(["build", "--package", "lockstep", "--example", "plant"]))?;
     let mut node = process::program("node");
     node.arg(process::root().join("tests/browser/pages.mjs")).arg(&lockstep).arg(&modules);
     process::run(node.arg(modules.join("screenshots")).args(only))

@@ -27,21 +27,30 @@ const STEPS: &[Step] = &[
     ("replay", || process::run(process::program("make").arg("replay"))),
 ];
 
-/// Runs every step and says how long each took.
+/// Runs every step up to the first that fails, and says how long each took.
 pub fn run() -> Done {
     let mut times = Vec::new();
     for (number, (name, step)) in STEPS.iter().enumerate() {
         println!("\n=== {}/{} {name}", number + 1, STEPS.len());
         let (done, time) = timed(*step);
         println!("=== {name}: {:.1} s", time.as_secs_f64());
-        done.map_err(|stop| Stop { why: format!("{name}: {}", stop.why), ..stop })?;
-        times.push((name, time));
+        times.push((*name, time));
+        if let Err(stop) = done {
+            println!("\n=== {name} failed\n{}", table(&times));
+            return Err(Stop { why: format!("{name}: {}", stop.why), ..stop });
+        }
     }
-    println!("\n=== all steps passed");
-    for (name, time) in times {
-        println!("{name:<12} {:>7.1} s", time.as_secs_f64());
-    }
+    println!("\n=== all steps passed\n{}", table(&times));
     Ok(())
+}
+
+/// Where the time went.
+fn table(times: &[(&str, Duration)]) -> String {
+    let all = ("all", times.iter().map(|(_, time)| *time).sum());
+    let line =
+        |(name, time): &(&str, Duration)| format!("{name:<12} {:>7.1} s", time.as_secs_f64());
+    let lines: Vec<String> = times.iter().chain([&all]).map(line).collect();
+    lines.join("\n")
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a step takes is for people to read")]
@@ -102,6 +111,15 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_ends_with_the_sum() {
+        let times = [("tests", Duration::from_millis(81_200)), ("tidy", Duration::from_secs(1))];
+        assert_eq!(
+            table(&times),
+            "tests           81.2 s\ntidy             1.0 s\nall             82.2 s"
+        );
+    }
 
     #[test]
     fn closing_lines_are_summed() {

@@ -6,6 +6,6 @@ use crate::process::{self, Done};
 
 /// Runs the simulation with `args`.
 pub fn run(args: &[OsString]) -> Done {
-    let test = ["test", "--quiet", "--release", "--package", "lockstep", "--test", "crash"];
+    let test = ["test", "--quiet", "--release", "--package", "trials", "--test", "crash"];
     process::run(process::cargo(test).args(["--", "simulate"]).args(args))
 }

@@ -1,6 +1,8 @@
 //! `cargo xtask determinism`: the same inputs give the same outputs, whatever the build, the number
 //! of threads and the time zone.
 
+use std::process::Command;
+
 use crate::process::{self, Build, Done, Stop};
 
 const THREADS: [&str; 2] = ["1", "8"];
@@ -40,9 +42,14 @@ pub fn run() -> Done {
     Ok(())
 }
 
+/// The program that was built above.
+fn lockstep(build: Build) -> Command {
+    process::program(process::executable(build))
+}
+
 fn replay(build: Build, threads: &'static str, zone: &'static str) -> Result<Run, Stop> {
     let args = ["replay", "--case", "sample", "--format", "json", "--threads", threads];
-    let json = process::output(process::lockstep(build, args).env("TZ", zone))?;
+    let json = process::output(lockstep(build).args(args).env("TZ", zone))?;
     let digest = process::json_string(&json, "digest")
         .ok_or_else(|| format!("`lockstep {}` printed no \"digest\"", args.join(" ")))?;
     Ok(Run { build, threads, zone, digest: digest.to_owned() })
@@ -53,11 +60,11 @@ fn live(build: Build) -> Result<String, Stop> {
     let folder = process::executable(build).with_file_name("xtask-live");
     process::remove(&folder)?;
     let args = ["live", "--feed", "history:sample", "--journal"];
-    process::output(process::lockstep(build, args).arg(&folder))?;
+    process::output(lockstep(build).args(args).arg(&folder))?;
     let mut runs = std::fs::read_dir(&folder).map_err(|error| format!("a live run: {error}"))?;
     let run = runs.next().ok_or_else(|| String::from("a live run left no journal"))?;
     let run = run.map_err(|error| format!("a live run: {error}"))?.path();
-    let json = process::output(process::lockstep(build, ["verify", "--format", "json"]).arg(run))?;
+    let json = process::output(lockstep(build).args(["verify", "--format", "json"]).arg(run))?;
     let digest = process::json_string(&json, "digest").unwrap_or_default().to_owned();
     process::remove(&folder)?;
     Ok(digest)

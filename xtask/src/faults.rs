@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 
-use crate::process::{self, Build, Done};
+use crate::process::{self, Done};
 
 /// Runs `lockstep check faults` with `args`.
 pub fn run(args: &[OsString]) -> Done {
-    process::run(process::lockstep(Build::Release, ["check", "faults"]).args(args))
+    process::run(process::lockstep(["check", "faults"]).args(args))
 }

@@ -6,6 +6,6 @@ use crate::process::{self, Done};
 
 /// Lives the days with `args`.
 pub fn run(args: &[OsString]) -> Done {
-    let test = ["test", "--quiet", "--release", "--package", "lockstep", "--test", "feed"];
+    let test = ["test", "--quiet", "--release", "--package", "trials", "--test", "feed"];
     process::run(process::cargo(test).args(["--", "simulate"]).args(args))
 }

@@ -4,25 +4,25 @@
 use std::fs;
 use std::path::Path;
 
-use crate::process::{self, Build, Done, Stop};
+use crate::process::{self, Done, Stop};
 use crate::sample::Scratch;
 
 /// Takes stock of the goldens, then replays every case under `replays/`.
 pub fn check() -> Done {
     let cases = cases(&process::root().join("replays"))?;
-    process::run(&mut process::lockstep(Build::Release, ["golden", "status"]))?;
+    process::run(&mut process::lockstep(["golden", "status"]))?;
     for case in &cases {
         let runs = Scratch::new(&format!("golden-{case}")).map_err(|error| error.to_string())?;
         let journal = runs.path.display().to_string();
         let replay = ["replay", "--case", case, "--journal", &journal];
-        process::run(&mut process::lockstep(Build::Release, replay))?;
+        process::run(&mut process::lockstep(replay))?;
         let made = fs::read_dir(&runs.path).map_err(|error| format!("{journal}: {error}"))?;
         let made: Vec<_> = made.filter_map(Result::ok).map(|entry| entry.path()).collect();
         let [run] = &made[..] else {
             return Err(Stop::from(format!("{journal} has {} runs, not one", made.len())));
         };
         let run = run.display().to_string();
-        process::output(&mut process::lockstep(Build::Release, ["explain", &run, "all"]))
+        process::output(&mut process::lockstep(["explain", &run, "all"]))
             .map(|text| print!("{}", last_lines(&text)))?;
     }
     println!("golden: {} of {} cases are as accepted", cases.len(), cases.len());

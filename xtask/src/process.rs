@@ -27,7 +27,7 @@ pub type Done = Result<(), Stop>;
 /// How Lockstep is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Build {
-    /// With checks and without optimization.
+    /// As tests run it: with checks and without optimization.
     Debug,
     /// As users run it.
     Release,
@@ -69,32 +69,31 @@ pub fn cargo<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
     command
 }
 
-/// Cargo's `verb` on the program `lockstep`.
-fn cargo_lockstep(verb: &str, build: Build) -> Command {
-    let mut command = cargo([verb, "--package", "lockstep", "--bin", "lockstep"]);
-    if build == Build::Release {
-        command.arg("--release");
-    }
-    command
-}
-
-/// Builds Lockstep; Cargo shows the progress.
+/// Builds Lockstep; Cargo shows the progress. The debug build comes with an example: with one,
+/// Cargo takes dependencies as tests have them, so that after `cargo test` nothing is compiled.
 pub fn build(build: Build) -> Done {
-    run(&mut cargo_lockstep("build", build))
+    let mut command = cargo(["build", "--package", "lockstep", "--bin", "lockstep"]);
+    run(match build {
+        Build::Debug => command.args(["--example", "plant"]),
+        Build::Release => command.arg("--release"),
+    })
 }
 
-/// Lockstep with those arguments, built first if it has to be.
-pub fn lockstep<I: AsRef<OsStr>>(build: Build, args: impl IntoIterator<Item = I>) -> Command {
-    let mut command = cargo_lockstep("run", build);
+/// The release of Lockstep with those arguments, built first if it has to be.
+pub fn lockstep<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
+    let mut command = cargo(["run", "--package", "lockstep", "--bin", "lockstep", "--release"]);
     command.arg("--").args(args);
     command
 }
 
+/// The folder that Cargo writes to.
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
 /// Where Cargo puts the program.
 pub fn executable(build: Build) -> PathBuf {
-    let target =
-        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join(build.to_string()).join("lockstep")
+    target().join(build.to_string()).join("lockstep")
 }
 
 /// Removes a folder with all that is in it, if it is there.
@@ -206,7 +205,7 @@ mod tests {
 
     #[test]
     fn lockstep_is_run_from_the_root_through_cargo() {
-        let command = lockstep(Build::Release, ["replay"]);
+        let command = lockstep(["replay"]);
         let name = name_of(&command);
         assert!(name.ends_with(" run --package lockstep --bin lockstep --release -- replay"));
         assert!(command.get_current_dir().unwrap().join("xtask/Cargo.toml").is_file());

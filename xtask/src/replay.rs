@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 
-use crate::process::{self, Build, Done};
+use crate::process::{self, Done};
 
 /// Runs `lockstep replay` with `args`.
 pub fn run(args: &[OsString]) -> Done {
-    process::run(process::lockstep(Build::Release, ["replay"]).args(args))
+    process::run(process::lockstep(["replay"]).args(args))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io, process as std_process};
 
-use crate::process::{self, Build, Done, Stop};
+use crate::process::{self, Done, Stop};
 
 /// What the random numbers of the committed sample start from.
 pub const SEED: u64 = 1;
@@ -30,7 +30,7 @@ pub fn check(seed: u64) -> Done {
 fn generate(seed: u64, out: &Path) -> Done {
     let seed = seed.to_string();
     let command = ["data", "sample", "--seed", &seed, "--replace", "--out"];
-    process::run(process::lockstep(Build::Release, command).arg(out))
+    process::run(process::lockstep(command).arg(out))
 }
 
 /// How many files both folders have, all alike; or the first difference.

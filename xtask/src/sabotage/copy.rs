@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use crate::process::{Done, Stop};
+use crate::process::{Done, Stop, target};
 
 /// Folders that are made by tools or hold data that no test of the journal reads.
 const SKIPPED: [&str; 3] = [".git", "target", "runs"];
@@ -20,7 +20,7 @@ fn same_dir(from: &Path, to: &Path) -> io::Result<()> {
         let entry = entry?;
         let (name, kind) = (entry.file_name(), entry.file_type()?);
         let copy = to.join(&name);
-        if SKIPPED.iter().any(|skipped| name == *skipped) {
+        if SKIPPED.iter().any(|skipped| name == *skipped) || entry.path() == target() {
             continue;
         }
         if kind.is_dir() {

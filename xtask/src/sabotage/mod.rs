@@ -7,11 +7,13 @@ mod bugs;
 mod copy;
 mod feed;
 
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Instant;
 
-use crate::process::{Done, Stop, cargo, output, program, root};
+use crate::process::{Done, Stop, cargo, output, program, root, target};
 use bugs::{Bug, Judge};
 
 /// Seeds of the crash simulation that a bug has to be found in.
@@ -20,6 +22,7 @@ const SEEDS: &str = "12000";
 const DAYS: &str = "420";
 /// Bugs of a share.
 const SHARE: usize = 3;
+/// Ours is optimized a little, since compiling and running have to be quick together.
 const OPTIMIZED: [&str; 2] =
     ["profile.dev.package.lockstep.opt-level=1", "profile.dev.package.rand_chacha.opt-level=3"];
 /// How much of what a judge said is shown.
@@ -32,13 +35,16 @@ pub fn run(only: &[String], share: bool, list: bool) -> Done {
         chosen.iter().for_each(|bug| println!("{:<28} {}", bug.name, bug.what));
         return Ok(());
     }
-    let tree = Tree::at(root().join("target/sabotage"));
+    let tree = Tree::at(&target().join("sabotage"))?;
     // A text that is gone is found out now and not in an hour.
     for bug in all() {
         bug.plant(&root())?;
     }
     copy::copy(&root(), &tree.dir)?;
-    for judge in judges(&chosen) {
+    let judges = judges(&chosen);
+    // All at once, so that no core waits.
+    tree.build(&judges)?;
+    for judge in judges {
         let found = tree.judge(judge)?;
         if let Some(said) = found {
             return Err(
@@ -111,15 +117,19 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     (work(), start.elapsed().as_secs_f64())
 }
 
-/// The copy of the tree that the bugs are planted in.
+/// The copy of the tree that the bugs are planted in, with what was compiled of it before: both
+/// stay where Cargo writes to, so that only what is another is compiled again.
 struct Tree {
     dir: PathBuf,
     target: PathBuf,
+    /// As long as this is locked, nobody else plants here.
+    _mine: File,
 }
 
 impl Tree {
-    fn at(dir: PathBuf) -> Tree {
-        Tree { target: dir.join("target"), dir: dir.join("tree") }
+    fn at(dir: &Path) -> Result<Tree, Stop> {
+        let mine = lock(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        Ok(Tree { target: dir.join("target"), dir: dir.join("tree"), _mine: mine })
     }
 
     /// Plants a bug, asks its judges one after the other, and takes it out again.
@@ -135,23 +145,31 @@ impl Tree {
 
     /// What the judge found; none if all is well. Code that does not compile is no finding.
     fn judge(&self, judge: Judge) -> Result<Option<String>, Stop> {
-        let [build, hear] = judge.args();
-        let built = run_quietly(&mut self.cargo(&build))?;
-        if !built.status.success() {
-            let why = String::from_utf8_lossy(&built.stderr).into_owned();
-            return Err(format!("the tree does not compile: {why}").into());
-        }
-        let heard = run_quietly(&mut self.cargo(&hear))?;
+        self.build(&[judge])?;
+        let mut test = self.test(&[judge]);
+        let heard = run_quietly(test.arg("--").args(judge.words()))?;
         let said = String::from_utf8_lossy(&heard.stdout);
         Ok((!heard.status.success()).then(|| first_finding(&said)))
     }
 
-    /// Cargo in the copy. Ours is optimized a little, since compiling and running have to be quick
-    /// together.
-    fn cargo(&self, args: &[&str]) -> Command {
+    /// Compiles what these judges run.
+    fn build(&self, judges: &[Judge]) -> Done {
+        let built = run_quietly(self.test(judges).arg("--no-run"))?;
+        if built.status.success() {
+            return Ok(());
+        }
+        let why = String::from_utf8_lossy(&built.stderr).into_owned();
+        Err(format!("the tree does not compile: {why}").into())
+    }
+
+    /// `cargo test` in the copy, for the targets of these judges. Always of both packages, so that
+    /// all judges have the same library.
+    fn test(&self, judges: &[Judge]) -> Command {
+        let packages = ["--package", "lockstep", "--package", "trials"];
         let mut command = cargo(OPTIMIZED.iter().flat_map(|package| ["--config", package]));
-        command.args(args).current_dir(&self.dir).env("CARGO_TARGET_DIR", &self.target);
-        command.env("CARGO_INCREMENTAL", "1");
+        command.args(["test", "--quiet"]).args(packages).args(targets(judges));
+        command.current_dir(&self.dir);
+        command.env("CARGO_TARGET_DIR", &self.target).env("CARGO_INCREMENTAL", "1");
         command
     }
 }
@@ -168,22 +186,48 @@ impl Judge {
         }
     }
 
-    /// Cargo's arguments to compile it, and to hear it.
-    fn args(self) -> [Vec<&'static str>; 2] {
-        let (target, args): (&[&str], Vec<&str>) = match self {
-            Judge::Seeds => {
-                let args = ["simulate", "--fail-fast", "--damage", "2", "--seeds", SEEDS];
-                (&["--test", "crash"], args.to_vec())
-            }
-            Judge::Stops => (&["--test", "crash"], vec!["simulate", "--fail-fast", "--stops"]),
-            Judge::Trial(name) => (&["--test", "crash"], vec![name]),
-            Judge::Feed => (&["--test", "feed"], vec!["simulate", "--seeds", DAYS]),
-            Judge::Test(name) => (&["--lib"], vec![name]),
-            Judge::Story(name) => (&["--test", "it"], vec![name]),
-        };
-        let test = [&["test", "--quiet", "--package", "lockstep"], target].concat();
-        [[&test[..], &["--no-run"]].concat(), [&test[..], &["--"], &args].concat()]
+    /// The target that it is in, as Cargo takes it.
+    const fn target(self) -> &'static str {
+        match self {
+            Judge::Seeds | Judge::Stops | Judge::Trial(_) => "--test=crash",
+            Judge::Feed => "--test=feed",
+            Judge::Test(_) => "--lib",
+            Judge::Story(_) => "--test=it",
+        }
     }
+
+    /// What this target is told.
+    fn words(self) -> Vec<&'static str> {
+        match self {
+            Judge::Seeds => vec!["simulate", "--fail-fast", "--damage", "2", "--seeds", SEEDS],
+            Judge::Stops => vec!["simulate", "--fail-fast", "--stops"],
+            Judge::Feed => vec!["simulate", "--seeds", DAYS],
+            Judge::Trial(name) | Judge::Test(name) | Judge::Story(name) => vec![name],
+        }
+    }
+}
+
+/// The targets of these judges, each once.
+fn targets(judges: &[Judge]) -> Vec<&'static str> {
+    let mut targets: Vec<&str> = judges.iter().map(|judge| judge.target()).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    targets
+}
+
+/// Takes the lock of a folder, which is made if it is not there; waits for whoever has it.
+fn lock(dir: &Path) -> io::Result<File> {
+    fs::create_dir_all(dir)?;
+    let file = File::create(dir.join("LOCK"))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            eprintln!("sabotage: waiting for another one in {}", dir.display());
+            file.lock()?;
+        }
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    Ok(file)
 }
 
 /// What a failing judge says first, short enough for a table.
@@ -208,7 +252,7 @@ impl Bug {
     /// The file without the bug.
     fn text(&self, dir: &Path) -> Result<String, Stop> {
         let path = self.path(dir);
-        let read = std::fs::read_to_string(&path);
+        let read = fs::read_to_string(&path);
         read.map_err(|error| format!("{}: {}: {error}", self.name, path.display()).into())
     }
 
@@ -228,7 +272,7 @@ impl Bug {
 
     fn write(&self, dir: &Path, text: String) -> Done {
         let path = self.path(dir);
-        let written = std::fs::write(&path, text);
+        let written = fs::write(&path, text);
         written.map_err(|error| format!("failed to write {}: {error}", path.display()).into())
     }
 }
@@ -254,6 +298,12 @@ mod tests {
         assert_eq!(first_finding(said), "lost: 5 acknowledged");
         let said = "running 2 tests\n.F\n\n---- journal::b stdout ----\nthread\n";
         assert_eq!(first_finding(said), "journal::b");
+    }
+
+    #[test]
+    fn what_many_judges_need_is_compiled_once() {
+        let judges = [Judge::Story("a"), Judge::Seeds, Judge::Story("b"), Judge::Stops];
+        assert_eq!(targets(&judges), ["--test=crash", "--test=it"]);
     }
 
     #[test]

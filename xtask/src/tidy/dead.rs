@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 
 use super::Findings;
-use super::tree::{Tree, stems};
+use super::tree::{File, Tree, stems};
 
 /// The folders that hold Rust files.
 const FOLDERS: [&str; 4] = ["src/", "tests/", "benches/", "xtask/src/"];
 
-/// The roots that Cargo finds by itself. Cargo.toml names the others.
+/// The roots that Cargo finds by itself. The packages' Cargo.toml name the others.
 const ROOTS: [&str; 2] = ["src/lib.rs", "xtask/src/main.rs"];
 
 /// Every Rust file is reached from a root of a crate through `mod` lines.
 pub fn dead_files(tree: &Tree) -> Findings {
-    let manifest = tree.get("Cargo.toml").map_or("", |file| file.text.as_str());
-    let named = manifest.lines().filter_map(|line| line.strip_prefix("path = \""));
-    let roots: Vec<&str> = named.filter_map(|path| path.strip_suffix('"')).chain(ROOTS).collect();
+    let named = tree.files.iter().flat_map(named_roots);
+    let named: Vec<String> = named.chain(ROOTS.map(str::to_owned)).collect();
+    let roots: Vec<&str> = named.iter().map(String::as_str).collect();
     let mut reached: BTreeSet<&str> = BTreeSet::new();
     let mut waiting = roots.clone();
     while let Some(path) = waiting.pop() {
@@ -35,6 +35,13 @@ pub fn dead_files(tree: &Tree) -> Findings {
         }
     }
     findings
+}
+
+/// The paths that the Cargo.toml of a package names, seen from the repository's root.
+fn named_roots(file: &File) -> Vec<String> {
+    let Some(folder) = file.path.strip_suffix("Cargo.toml") else { return Vec::new() };
+    let named = file.text.lines().filter_map(|line| line.strip_prefix("path = \""));
+    named.filter_map(|path| path.strip_suffix('"')).map(|path| format!("{folder}{path}")).collect()
 }
 
 /// Every folder below `tests/` that is not Rust is named by a test.
@@ -79,6 +86,8 @@ mod tests {
             ("tests/it/main.rs", "mod cli;\n"),
             ("tests/it/cli.rs", ""),
             ("tests/it/old.rs", ""),
+            ("tests/Cargo.toml", "[lib]\npath = \"common/lib.rs\"\n"),
+            ("tests/common/lib.rs", ""),
         ];
         let dead = |path: &str| {
             format!("{path}:1: a dead file: no `mod` line reaches it; declare it or remove it")
