@@ -247,6 +247,8 @@ fn watched(run: &Path, dir: &Path, speed: u64, stretch: Duration, crowd: &Crowd)
     let count = day.len();
     let identity = Identity::of_replay(&started)?;
     let writer = Writer::begin(&Setup::durable(dir, identity, stamp))?;
+    let cores = Cores::of_this_machine();
+    cores.of_the_run();
     let serving = serving(dir)?;
     println!(
         "load: a session of {count} inputs at {speed}x, durable, in {}; stretches of {} s",
@@ -257,7 +259,7 @@ fn watched(run: &Path, dir: &Path, speed: u64, stretch: Duration, crowd: &Crowd)
     let took = Rc::new(RefCell::new(Vec::new()));
     let stretches = Rc::new(RefCell::new(Vec::new()));
     let mut turns = Turns {
-        crowd: crowd.gather(&serving)?,
+        crowd: crowd.gather(&serving, cores)?,
         stretch,
         is_watched: false,
         begun: None,
@@ -265,7 +267,7 @@ fn watched(run: &Path, dir: &Path, speed: u64, stretch: Duration, crowd: &Crowd)
         stretches: Rc::clone(&stretches),
     };
     let whole = session(&day, speed);
-    println!("load: {whole:.0} s in all, {}", crowd.words());
+    println!("load: {whole:.0} s in all, {}; {}", crowd.words(), cores.words());
     let paced = Paced {
         inputs: day,
         speed,
@@ -430,14 +432,21 @@ impl Crowd {
         format!("{} clients, {} more that take nothing, {pages}", self.clients, self.stuck)
     }
 
-    fn gather(&self, serving: &Serving) -> Done<Gathered> {
+    fn gather(&self, serving: &Serving, cores: Cores) -> Done<Gathered> {
+        cores.of_the_crowd();
+        let gathered = self.start(serving);
+        cores.of_the_run();
+        gathered
+    }
+
+    fn start(&self, serving: &Serving) -> Done<Gathered> {
         let addr = serving.addr.to_string();
-        let mut clients = elsewhere(&std::env::current_exe()?.to_string_lossy());
+        let mut clients = Command::new(std::env::current_exe()?);
         clients.args(["clients", &addr, &self.clients.to_string(), &self.stuck.to_string()]);
         let mut groups = vec![Group::start(&mut clients)?];
         if let Some(browser) = &self.browser {
             let url = format!("http://{addr}/scanner");
-            let mut pages = elsewhere("sh");
+            let mut pages = Command::new("sh");
             // Nor is what they write to their disk.
             if Path::new("/dev/shm").is_dir() {
                 pages.env("TMPDIR", "/dev/shm");
@@ -449,18 +458,47 @@ impl Crowd {
     }
 }
 
-/// A program that takes only what the run and its scanner leave of these cores: those who watch sit
-/// at machines of their own, and what they spend on drawing is no cost of being watched.
-fn elsewhere(program: &str) -> Command {
-    const IDLE: [&str; 3] = ["chrt", "--idle", "0"];
-    let can = Command::new(IDLE[0]).args(&IDLE[1..]).arg("true").status();
-    let mut command = Command::new(IDLE[0]);
-    if can.is_ok_and(|status| status.success()) {
-        command.args(&IDLE[1..]).arg(program);
-        return command;
+/// The machine's cores. The last is for those who watch, the others for the run and its scanner:
+/// people sit at machines of their own, and what they spend on drawing is no cost of being watched.
+/// On one core, or where this cannot be said, all share what there is.
+#[derive(Clone, Copy)]
+struct Cores {
+    last: usize,
+}
+
+impl Cores {
+    fn of_this_machine() -> Cores {
+        Cores { last: std::thread::available_parallelism().map_or(0, |count| count.get() - 1) }
     }
-    println!("load: no idle priority here: those who watch take time from the run that they watch");
-    Command::new(program)
+
+    /// Puts this thread, and all that it starts, where the run belongs.
+    fn of_the_run(self) {
+        go_to(0..self.last.max(1));
+    }
+
+    /// The same with those who watch.
+    fn of_the_crowd(self) {
+        go_to(self.last..self.last + 1);
+    }
+
+    fn words(self) -> &'static str {
+        match (cfg!(target_os = "linux"), self.last) {
+            (true, 1..) => "those who watch have a core for themselves",
+            _ => "THOSE WHO WATCH SHARE THE CORES of the run that they watch",
+        }
+    }
+}
+
+fn go_to(cores: std::ops::Range<usize>) {
+    #[cfg(target_os = "linux")]
+    {
+        let mut set = rustix::thread::CpuSet::new();
+        cores.for_each(|core| set.set(core));
+        // Where that is not allowed, the figures are what they are.
+        let _ = rustix::thread::sched_setaffinity(None, &set);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = cores;
 }
 
 impl Group {
