@@ -60,7 +60,7 @@ struct ServeArgs {
     #[arg(long, value_name = "TIME", value_parser = instant)]
     from: Option<Timestamp>,
     /// What goes wrong: drop, dup, half, garbage, book (a message of a later feed, with nothing but
-    /// the order book), 401, 429, missing (each like drop=0.01), reorder and delay (like
+    /// the order book), 401, 403, 429, missing (each like drop=0.01), reorder and delay (like
     /// reorder=500ms or delay=60s@0.01), stall, skew and disconnect (like stall=30s@0.001), with
     /// commas between
     #[arg(long, value_name = "FAULTS", default_value = "", value_parser = Faults::parse)]

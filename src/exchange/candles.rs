@@ -47,6 +47,8 @@ const fn no(code: &'static str, message: &'static str) -> ApiError {
 
 pub(super) const UNAUTHORIZED: ApiError =
     ApiError { status: 401, code: "UDAPI100050", message: "Invalid token used to access API" };
+pub(super) const INACTIVE: ApiError =
+    ApiError { status: 403, code: "UDAPI100073", message: "Client is inactive" };
 pub(super) const TOO_MANY: ApiError =
     ApiError { status: 429, code: "UDAPI10005", message: "Too Many Request Sent" };
 pub(super) const NOT_FOUND: ApiError =

@@ -34,6 +34,8 @@ pub enum Kind {
     Disconnect,
     /// An authorization is refused as if the token were wrong.
     Unauthorized,
+    /// An authorization is refused as if the account might not listen.
+    Forbidden,
     /// An authorization is refused because there were too many.
     Busy,
     /// A key is missing in a snapshot.
@@ -62,7 +64,7 @@ const fn rate(kind: Kind, word: &'static str) -> Form {
 }
 
 /// How many kinds there are.
-const KINDS: usize = 13;
+const KINDS: usize = 14;
 
 const FORMS: [Form; KINDS] = [
     rate(Kind::Drop, "drop"),
@@ -84,6 +86,7 @@ const FORMS: [Form; KINDS] = [
     rate(Kind::Garbage, "garbage"),
     Form { span_max_us: 8 * HOUR_US, ..rate(Kind::Disconnect, "disconnect") },
     rate(Kind::Unauthorized, "401"),
+    rate(Kind::Forbidden, "403"),
     rate(Kind::Busy, "429"),
     rate(Kind::Missing, "missing"),
     Form { span_max_us: HOUR_US, is_span_optional: false, ..rate(Kind::Skew, "skew") },
@@ -245,8 +248,8 @@ mod tests {
         let shown = |text| Faults::parse(text).map(|faults| faults.to_string());
         assert_eq!(shown(""), Ok(String::new()));
         let all = "drop=0.01,dup=0.05,reorder=500ms@1,delay=2m@0.001,stall=30s@0.001,half=0.1,\
-                   garbage=0.1,disconnect=0.0005,401=0.5,429=1,missing=0.25,skew=1h@0.0001,\
-                   book=0.5";
+                   garbage=0.1,disconnect=0.0005,401=0.5,403=0.5,429=1,missing=0.25,\
+                   skew=1h@0.0001,book=0.5";
         assert_eq!(shown(all), Ok(all.to_owned()));
         let also = shown(" reorder=500ms , disconnect=20s@0.001");
         assert_eq!(also, Ok("reorder=500ms@1,disconnect=20s@0.001".to_owned()));
@@ -270,7 +273,7 @@ mod tests {
             "skew=1y@0.1",
         ];
         insta::assert_snapshot!(lines.map(wrong).join("\n"), @r"
-        'dorp=0.1' is no fault: the faults are drop, dup, reorder, delay, stall, half, garbage, disconnect, 401, 429, missing, skew, book
+        'dorp=0.1' is no fault: the faults are drop, dup, reorder, delay, stall, half, garbage, disconnect, 401, 403, 429, missing, skew, book
         'drop' is no fault: it must be like drop=0.01, a chance from 0 to 1
         'drop=1.5' is no fault: it must be like drop=0.01, a chance from 0 to 1
         'drop=-1' is no fault: it must be like drop=0.01, a chance from 0 to 1

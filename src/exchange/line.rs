@@ -45,7 +45,7 @@ pub struct Happening {
 pub enum What {
     /// An authorization was granted and the line stands.
     Connected,
-    /// An authorization was refused with that HTTP status: 401 or 429.
+    /// An authorization was refused with that HTTP status: 401, 403 or 429.
     Refused(u16),
     /// A binary message; not always one that means anything.
     Frame(Bytes),
@@ -358,8 +358,10 @@ impl Dice {
 
     /// The HTTP status with which whoever knocks is refused, if so.
     pub(super) fn refusal(&mut self) -> Option<u16> {
-        let (unauthorized, busy) = (self.strikes(Kind::Unauthorized), self.strikes(Kind::Busy));
-        unauthorized.then_some(401).or(busy.then_some(429))
+        let kinds = [(Kind::Unauthorized, 401), (Kind::Forbidden, 403), (Kind::Busy, 429)];
+        // Each draws, whatever the others do.
+        let statuses = kinds.map(|(kind, status)| self.strikes(kind).then_some(status));
+        statuses.into_iter().flatten().next()
     }
 
     fn stream(&mut self, kind: Kind) -> &mut ChaCha8Rng {
@@ -578,7 +580,7 @@ mod tests {
     #[test]
     fn refusals_are_tried_again() {
         let market = short();
-        for (faults, status) in [("401=0.8", 401), ("429=0.8", 429)] {
+        for (faults, status) in [("401=0.8", 401), ("403=0.8", 403), ("429=0.8", 429)] {
             let mut most = 0;
             for seed in 0..8 {
                 let all = line(&market, faults, seed);

@@ -61,6 +61,7 @@ fn permit(shared: &Shared, headers: &HeaderMap) -> Result<String, ApiError> {
     check(shared, headers)?;
     match shared.refusal() {
         Some(401) => return Err(candles::UNAUTHORIZED),
+        Some(403) => return Err(candles::INACTIVE),
         Some(429) => return Err(candles::TOO_MANY),
         Some(_) => return Err(candles::UNAVAILABLE),
         None => {}

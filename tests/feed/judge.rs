@@ -127,9 +127,10 @@ fn touched(heard: &[Input], got: &[Vec<Derived>], since: Timestamp) -> BTreeSet<
             Input::Watermark(time) => watermark = *time,
             Input::Gap(gap) => touch(gap.instrument, gap.from, gap.to, watermark),
             Input::Backfill(Backfill { bar, .. }) if bar.open_time >= since => {
-                let before = minutes.insert((bar.instrument, bar.open_time), *bar);
-                let to = if before == Some(*bar) { bar.open_time } else { bar.close_time() };
-                touch(bar.instrument, bar.open_time, to, watermark);
+                let had = minutes.insert((bar.instrument, bar.open_time), *bar);
+                if had != Some(*bar) {
+                    touch(bar.instrument, bar.open_time, bar.close_time(), watermark);
+                }
             }
             _ => {}
         }

@@ -8,6 +8,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use lockstep::sources::upstox::token::{Token, TokenSource};
+
 use crate::desk::{Desk, Ran, TATA};
 use crate::tls::{Authority, Server, Shows};
 
@@ -66,6 +68,7 @@ fn no_live_run_shows_it_however_it_goes() {
         ("", 0),
         ("--faults dup=0.05,garbage=0.02,half=0.002", 0),
         ("--faults 401=1", 130),
+        ("--faults 403=1", 130),
         ("--observe --faults 429=0.5 --seed 3", 0),
     ];
     for (way, code) in ways {
@@ -81,6 +84,31 @@ fn no_live_run_shows_it_however_it_goes() {
         assert!(seen.iter().any(|path| path.contains("/log/")), "{seen:?}");
         assert_eq!(seen.iter().any(|path| path.contains("/raw/")), code == 0, "{seen:?}");
     }
+}
+
+/// What a panic prints is what it was given, and where it was: here a token in all its forms. The
+/// panic is in a process of its own, which is this test once more.
+#[test]
+fn no_panic_shows_it_nor_does_its_backtrace() {
+    const CHILD: &str = "LOCKSTEP_TEST_PANICS_WITH";
+    if let Some(path) = std::env::var_os(CHILD) {
+        let source = TokenSource::File(path.into());
+        let token = source.read().expect("the file is there");
+        assert!(token == Token::of_stand_in(CANARY), "it is the token");
+        let (kept, again) = (Some(&token), Ok::<_, ()>((token.clone(), source.clone())));
+        let _ = std::panic::catch_unwind(|| again.expect_err("it is there"));
+        panic!("with {token:?}, {token:#?}, {kept:?} and {source:?}");
+    }
+    let (desk, program) = (desk(), std::env::current_exe().unwrap());
+    let name = "canary::no_panic_shows_it_nor_does_its_backtrace";
+    let mut child = Command::new(program);
+    child.args([name, "--exact", "--nocapture"]).env(CHILD, desk.at("token"));
+    let out = child.env("RUST_BACKTRACE", "full").output().unwrap();
+    let text = String::from_utf8([out.stdout, out.stderr].concat()).unwrap();
+    assert_eq!(out.status.code(), Some(101), "{text}");
+    assert_eq!(text.matches("panicked at").count(), 2, "{text}");
+    assert!(text.contains("stack backtrace:") && text.contains("Token(..)"), "{text}");
+    assert!(!text.contains(CANARY), "it was printed");
 }
 
 /// A path is in the process list, and never what is in the file.

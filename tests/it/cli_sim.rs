@@ -123,6 +123,22 @@ fn a_token_that_is_not_accepted_stops_the_run_and_says_so() {
 }
 
 #[test]
+fn an_account_that_may_not_listen_stops_the_run_after_three_tries() {
+    let desk = desk();
+    let ran = desk.run(&format!("{LIVE} --faults 403=1"));
+    assert_eq!(ran.code, 130, "{}", ran.stderr);
+    let words = "the broker answered 403 (UDAPI100073: Client is inactive), 3 times in a row: \
+                 the account may not listen to market data, or too many others listen with it";
+    assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the same command goes on"), "{}", ran.stderr);
+    let cat = format!("journal cat {} --kind notice", live_run(&desk).display());
+    let told = desk.run(&cat).expect(0);
+    assert_eq!(told.matches("feed-down - the broker answered 403").count(), 3, "{told}");
+    // Somebody who is let in at last goes on from there.
+    desk.run(LIVE).expect(0);
+}
+
+#[test]
 fn a_kill_is_journalled_and_stays_over_restarts_until_it_is_released() {
     let desk = desk();
     killed_after(&desk, 2_000);

@@ -65,6 +65,9 @@ pub struct Settings {
 /// How long the archive is left alone after an answer that did not help.
 const ARCHIVE_AGAIN_US: i64 = 30 * SECOND_US;
 
+/// How often somebody asks who was never let in and is told that he may not.
+const FORBIDDEN_MAX: u32 = 3;
+
 /// What is to be done about what was heard.
 #[derive(Debug, Default)]
 pub struct Told {
@@ -124,6 +127,8 @@ pub struct Feed {
     /// The same when the last session ended.
     health_before: Health,
     guids: u64,
+    /// How often the broker said that this account may not listen.
+    forbidden: u32,
 }
 
 impl Feed {
@@ -148,6 +153,7 @@ impl Feed {
             health: Health::default(),
             health_before: Health::default(),
             guids: 0,
+            forbidden: 0,
             hours,
             settings,
         }
@@ -289,11 +295,9 @@ impl Feed {
     fn down(&mut self, down: &Down, now_us: i64, told: &mut Told) {
         match down {
             Down::NoToken(_) | Down::Unauthorized(_) => {
-                self.notice(NoticeKind::FeedDown, None, &down.to_string(), now_us, told);
-                told.stop = Some(down.to_string());
-                self.link.close(now_us);
-                self.fall_behind();
+                self.stop(down.to_string(), now_us, told);
             }
+            Down::Refused { status: 403, .. } => self.forbidden(down, now_us, told),
             // That was us, and was said then.
             Down::Told => {}
             Down::Closed { code: Some(1000), .. } if self.settings.pace == Pace::ByFrames => {
@@ -301,6 +305,27 @@ impl Feed {
             }
             _ => self.lost(&down.to_string(), now_us, told),
         }
+    }
+
+    /// The broker says that this account may not listen. Who has been in goes on trying.
+    fn forbidden(&mut self, down: &Down, now_us: i64, told: &mut Told) {
+        self.forbidden += 1;
+        if self.health.connections > 0 || self.forbidden < FORBIDDEN_MAX {
+            return self.lost(&down.to_string(), now_us, told);
+        }
+        let why = format!(
+            "{down}, {FORBIDDEN_MAX} times in a row: the account may not listen to market data, \
+             or too many others listen with it"
+        );
+        self.stop(why, now_us, told);
+    }
+
+    /// The run cannot go on with this feed.
+    fn stop(&mut self, why: String, now_us: i64, told: &mut Told) {
+        self.notice(NoticeKind::FeedDown, None, &why, now_us, told);
+        told.stop = Some(why);
+        self.link.close(now_us);
+        self.fall_behind();
     }
 
     /// A market that is played has nothing more to say: its last day is over, even if the message

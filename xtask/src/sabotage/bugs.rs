@@ -11,6 +11,8 @@ pub enum Judge {
     Trial(&'static str),
     /// Days of the calendar in every weather.
     Feed,
+    /// A day of the calendar, lived as its name says.
+    Day(&'static str),
     /// The unit tests whose names contain this.
     Test(&'static str),
     /// The integration tests whose names contain this.

@@ -1,9 +1,12 @@
-//! Bugs of the feed's judgement: each would lose a trade in silence, or close a minute too early.
+//! Bugs of the feed's judgement: each would lose a trade in silence, close a minute too early, or
+//! take a lie for the market's time.
 
 use super::bugs::{Bug, Judge};
 
 const MINUTES: &str = "src/sources/feed/minutes.rs";
 const TRADES: &str = "src/sources/feed/trades.rs";
+const CLOCK: &str = "src/sources/feed/clock.rs";
+const FEED: &str = "src/sources/feed/mod.rs";
 const LANE: &str = "src/sources/feed/lane.rs";
 
 /// A bug that days on a bad line have to find.
@@ -47,6 +50,38 @@ pub const BUGS: &[Bug] = &[
         "missed.push((self.chain.0, tick.time.plus_us(1)));",
         "missed.push((tick.time, tick.time.plus_us(1)));",
     ),
+    Bug {
+        name: "heard-is-told",
+        what: "what was traded while a message was on its way counts as heard",
+        file: FEED,
+        find: "            lane.whole_until = lane.whole_until.max(said);\n",
+        replace: "            lane.whole_until = lane.whole_until.max(now);\n",
+        judges: &[Judge::Day("what_is_lost_with_the_line_right_at_the_close_is_looked_up")],
+    },
+    Bug {
+        name: "first-is-right",
+        what: "the first message sets the market's clock",
+        file: CLOCK,
+        find: "        if self.state == State::Unheard {\n            (self",
+        replace: "        if self.state != State::Agreed && self.back.count == 0 {\n            (self",
+        judges: &[Judge::Day("a_first_message_from_another_time_is_put_aside")],
+    },
+    Bug {
+        name: "clock-never-back",
+        what: "a clock that is ahead of everybody stays so",
+        file: CLOCK,
+        find: "match self.offset_us - most_us > lead_us {",
+        replace: "match self.offset_us - most_us > lead_us && count == 0 {",
+        judges: &[Judge::Test("feed::clock")],
+    },
+    Bug {
+        name: "lies-close-minutes",
+        what: "minutes close by a time that no trade vouches for",
+        file: MINUTES,
+        find: "        if !self.clock.is_settled(!self.link.is_up()) {\n            return;\n        }\n",
+        replace: "",
+        judges: &[Judge::Day("what_the_first_minutes_had_wrong_closes_nothing")],
+    },
     bug(
         "day-not-held",
         "a day is over before the archive has answered",

@@ -181,6 +181,7 @@ impl Judge {
             Judge::Stops => "stops",
             Judge::Trial(_) => "trial",
             Judge::Feed => "feed",
+            Judge::Day(_) => "days",
             Judge::Test(_) => "tests",
             Judge::Story(_) => "stories",
         }
@@ -190,7 +191,7 @@ impl Judge {
     const fn target(self) -> &'static str {
         match self {
             Judge::Seeds | Judge::Stops | Judge::Trial(_) => "--test=crash",
-            Judge::Feed => "--test=feed",
+            Judge::Feed | Judge::Day(_) => "--test=feed",
             Judge::Test(_) => "--lib",
             Judge::Story(_) => "--test=it",
         }
@@ -202,7 +203,9 @@ impl Judge {
             Judge::Seeds => vec!["simulate", "--fail-fast", "--damage", "2", "--seeds", SEEDS],
             Judge::Stops => vec!["simulate", "--fail-fast", "--stops"],
             Judge::Feed => vec!["simulate", "--seeds", DAYS],
-            Judge::Trial(name) | Judge::Test(name) | Judge::Story(name) => vec![name],
+            Judge::Trial(name) | Judge::Day(name) | Judge::Test(name) | Judge::Story(name) => {
+                vec![name]
+            }
         }
     }
 }
