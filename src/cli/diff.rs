@@ -1,8 +1,9 @@
 //! `lockstep diff A B`: what differs between two goldens, two runs, or a run and a golden.
 //!
-//! Exceptions of a golden count where it is held against a run: what they approve is shown as
-//! approved and is no difference. That an exception is expired or not needed is said and no more,
-//! since it is nothing in which A and B differ; `lockstep replay` and CI judge the ledger itself.
+//! Exceptions of a golden count where it is held against a run, and with `--golden` between two
+//! runs: what they approve is shown as approved and is no difference. That an exception is expired
+//! or not needed is said and no more, since it is nothing in which A and B differ; `replay` and CI
+//! judge the ledger itself.
 
 mod events;
 mod explain;
@@ -47,6 +48,9 @@ pub struct DiffArgs {
     /// With --explain: directory of the cases
     #[arg(long, value_name = "DIR", default_value = "replays")]
     pub replays: PathBuf,
+    /// Between two runs: the golden whose exceptions count [default: none]
+    #[arg(long, value_name = "DIR")]
+    pub golden: Option<PathBuf>,
     /// Differences that are shown, and approved ones
     #[arg(long, value_name = "N", default_value = "5")]
     pub max_diffs: NonZeroUsize,
@@ -102,8 +106,9 @@ fn execute(
     (today, paint): (Date, Paint),
 ) -> Result<(String, Exit), Failure> {
     refuse_itself(args)?;
+    let between = exceptions_between(args)?;
     if args.explain {
-        return explain::execute(args, today);
+        return explain::execute(args, between, today);
     }
     let table = match args.only {
         Some(Only::Events) => return events::execute(args),
@@ -112,7 +117,7 @@ fn execute(
         None => None,
     };
     let (a, b) = (Side::read(&args.a, read_run)?, Side::read(&args.b, read_run)?);
-    let ruling = Side::ruling(&a, &b, today);
+    let ruling = Side::ruling(&a, &b, &between, today);
     let compared = match table {
         None => compare_under(&a.book, &b.book, ruling),
         Some(table) => compare_tables(&a.book, &b.book, &[table], ruling),
@@ -174,6 +179,21 @@ fn refuse_itself(args: &DiffArgs) -> Result<(), Failure> {
     }
 }
 
+/// The exceptions that count between two runs.
+fn exceptions_between(args: &DiffArgs) -> Result<Vec<Exception>, Failure> {
+    let Some(dir) = &args.golden else { return Ok(Vec::new()) };
+    let refused = |why: &str| {
+        Err(Failure::new(Exit::Usage, "--golden has no use here").at(dir.display()).because(why))
+    };
+    if matches!(args.only, Some(Only::Events | Only::States)) {
+        return refused("exceptions approve rows of tables, not events or states");
+    }
+    if !has_journal(&args.a) || !has_journal(&args.b) {
+        return refused("it is for two runs; a golden that is A or B brings its own exceptions");
+    }
+    Ok(read_golden(dir)?.exceptions)
+}
+
 /// A golden, or tables that nobody accepted.
 fn read_golden(dir: &Path) -> Result<Golden, Failure> {
     if !dir.join(TableKind::Signals.file()).is_file() {
@@ -214,15 +234,21 @@ impl Side {
         Ok(Side { book, has_files: true, problems, exceptions })
     }
 
-    /// What a golden's exceptions say of it and a run. They are about what its case makes, so they
-    /// approve nothing of another golden.
-    fn ruling<'a>(a: &'a Side, b: &'a Side, today: Date) -> Option<Ruling<'a>> {
-        let (golden, is_turned) = match (a.has_files, b.has_files) {
-            (true, false) => (a, false),
-            (false, true) => (b, true),
-            _ => return None,
+    /// What a golden's exceptions say of it and a run, or those of a third of two runs. They are
+    /// about what its case makes, so they approve nothing of another golden.
+    fn ruling<'a>(
+        a: &'a Side,
+        b: &'a Side,
+        between: &'a [Exception],
+        today: Date,
+    ) -> Option<Ruling<'a>> {
+        let (exceptions, is_turned) = match (a.has_files, b.has_files) {
+            (true, false) => (&a.exceptions[..], false),
+            (false, true) => (&b.exceptions[..], true),
+            (false, false) => (between, false),
+            (true, true) => return None,
         };
-        Some(Ruling { exceptions: &golden.exceptions, today, is_turned })
+        Some(Ruling { exceptions, today, is_turned })
     }
 }
 

@@ -166,3 +166,23 @@ fn a_row_that_somebody_took_out_is_unexplained_and_that_is_said() {
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stdout.contains("Causes   UNEXPLAINED 1\n"), "{}", ran.stdout);
 }
+
+/// Whoever trades is silent where live declined a signal, but one row that is gone does not make a
+/// list one of who trades: all the other declined ones are in it.
+#[test]
+fn a_row_that_somebody_took_out_is_unexplained_though_it_was_declined() {
+    let desk = Desk::new();
+    let (signals, fills) =
+        (desk.read("golden/sample/signals.csv"), desk.read("golden/sample/fills.csv"));
+    let id = |line: &str| line.split(',').next_back().expect("a signal's id").to_owned();
+    let entered: Vec<String> = fills.lines().map(id).collect();
+    let rows = signals.lines().enumerate().skip(1);
+    let mut declined = rows.filter(|(_, line)| !entered.contains(&id(line)));
+    let (place, _) = declined.nth(40).expect("a row in the middle of the list");
+    let mut lines = foreign(&desk);
+    lines.remove(place);
+    bring(&desk, &lines);
+    let ran = desk.run(&format!("golden align his.csv {MAP}"));
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stdout.contains("Causes   UNEXPLAINED 1\n"), "{}", ran.stdout);
+}

@@ -178,22 +178,23 @@ fn a_case_of_the_live_profile_has_a_golden_like_any_other() {
 }
 
 /// A case of four days with a golden of its own, one of whose minutes is another since: what
-/// differs is approved until 2099. Returns the golden and a run.
-fn approved(desk: &Desk) -> (&'static str, String) {
+/// differs is approved until 2099. Returns the golden, a run before that and one after.
+fn approved(desk: &Desk) -> (&'static str, String, String) {
     let case = desk.read("replays/sample/case.toml");
     let case = case.replace("data = \"data\"", "data = \"../sample/data\"");
     desk.write("replays/small/case.toml", case.replace("to = \"2024-12\"", "to = \"2024-10-04\""));
     desk.run("golden accept --case small --reason trial --by asha").expect(0);
+    desk.run("replay --case small --journal before").expect(0);
     desk.change(TATA, "2024-10-03T10:20", |bar| bar.volume.0 *= 2);
     desk.run("golden except --case small --reason revised --by asha --until 2099-12-31").expect(0);
     desk.run("replay --case small --journal runs").expect(0);
-    ("golden/small", only_run(desk, "runs"))
+    ("golden/small", only_run(desk, "before"), only_run(desk, "runs"))
 }
 
 #[test]
 fn what_is_approved_is_no_difference_of_a_golden_and_a_run_and_is_explained_all_the_same() {
     let desk = Desk::new();
-    let (golden, run) = approved(&desk);
+    let (golden, before, run) = approved(&desk);
     let text = desk.run(&format!("diff {golden} {run} --max-diffs 2")).expect(0);
     assert!(text.starts_with("B equals A but for "), "{text}");
     assert_eq!(text.matches("approved until 2099-12-31: ").count(), 2, "{text}");
@@ -209,6 +210,16 @@ fn what_is_approved_is_no_difference_of_a_golden_and_a_run_and_is_explained_all_
         text.contains("Approved") && text.contains("until 2099-12-31 (asha: revised)"),
         "{text}"
     );
+    // Two runs have a golden only if somebody says so, and then each difference its cause too.
+    desk.run(&format!("diff {before} {run}")).expect(1);
+    let text = desk.run(&format!("diff {before} {run} --golden {golden}")).expect(0);
+    assert!(text.contains("approved until 2099-12-31: "), "{text}");
+    let line = format!("diff {before} {run} --golden {golden} --explain --format json");
+    let found = desk.run(&line).json(0);
+    assert_eq!(found["classes"]["feed-volume"], found["approved_total"], "{found}");
+    let error = desk.refuses(2, &format!("diff {golden} {run} --golden {golden}"));
+    assert!(error.contains("brings its own exceptions"), "{error}");
+    desk.refuses(2, &format!("diff {before} {run} --golden {golden} --only events"));
     // Their day is over: they differ, and why that was good once is said.
     let ledger = desk.read("golden/small/exceptions.toml").replace("2099-12-31", "2024-12-31");
     desk.write("golden/small/exceptions.toml", ledger);

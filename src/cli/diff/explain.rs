@@ -38,18 +38,23 @@ struct GoldenSide {
     notes: Vec<String>,
 }
 
-/// Explains every difference of B from A, on the day `today`.
+/// Explains every difference of B from A, on the day `today`. Of two runs the exceptions are
+/// `between` them.
 ///
 /// # Errors
 /// When a side cannot be read, or B is no run that can be run again.
-pub fn execute(args: &DiffArgs, today: Date) -> Result<(String, Exit), Failure> {
+pub fn execute(
+    args: &DiffArgs,
+    between: Vec<Exception>,
+    today: Date,
+) -> Result<(String, Exit), Failure> {
     if !has_journal(&args.b) {
         return Err(Failure::new(Exit::Usage, "B must be a run, since it is run again")
             .at(args.b.display())
             .hint("a golden can be A: `lockstep diff --explain GOLDEN RUN`"));
     }
     let words = |error| failure(error, "CASE");
-    let golden = golden_side(args)?;
+    let golden = golden_side(args, between)?;
     let (live, told) = prepare::world_of_run(&args.b)?;
     let runs =
         Runs::new((&golden.world, &golden.book), (&live, &told)).map_err(|error| match error {
@@ -72,10 +77,10 @@ pub fn execute(args: &DiffArgs, today: Date) -> Result<(String, Exit), Failure> 
 }
 
 /// The world and the tables of A. A golden's world is that of its case.
-fn golden_side(args: &DiffArgs) -> Result<GoldenSide, Failure> {
+fn golden_side(args: &DiffArgs, between: Vec<Exception>) -> Result<GoldenSide, Failure> {
     if has_journal(&args.a) {
         let (world, told) = prepare::world_of_run(&args.a)?;
-        let (exceptions, notes) = (Vec::new(), Vec::new());
+        let (exceptions, notes) = (between, Vec::new());
         return Ok(GoldenSide { world, book: told.book, exceptions, notes });
     }
     let Golden { book, problems, exceptions } = read_golden(&args.a)?;
