@@ -62,8 +62,8 @@ pub const BUGS: &[Bug] = &[
         name: "first-is-right",
         what: "the first message sets the market's clock",
         file: CLOCK,
-        find: "        if self.state == State::Unheard {\n            (self",
-        replace: "        if self.state != State::Agreed && self.back.count == 0 {\n            (self",
+        find: "if self.state == State::Unheard {\n            (self",
+        replace: "if self.state != State::Agreed && self.back.count == 0 {\n            (self",
         judges: &[Judge::Day("a_first_message_from_another_time_is_put_aside")],
     },
     Bug {
@@ -78,8 +78,8 @@ pub const BUGS: &[Bug] = &[
         name: "lies-close-minutes",
         what: "minutes close by a time that no trade vouches for",
         file: MINUTES,
-        find: "        if !self.clock.is_settled(!self.link.is_up()) {\n            return;\n        }\n",
-        replace: "",
+        find: "if !self.clock.is_settled(!self.link.is_up()) {",
+        replace: "if false {",
         judges: &[Judge::Day("what_the_first_minutes_had_wrong_closes_nothing")],
     },
     bug(
