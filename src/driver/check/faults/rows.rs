@@ -126,9 +126,10 @@ pub fn shifted_rows(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
 /// The batch run, which trades each symbol by itself and stops for good at its hundredth fill; of
 /// one symbol alone, or of all. None where no symbol comes so far.
 pub fn lifetime_cap(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
-    let (profile, count) = (one_of(dice, Profile::ALL), stretch.ground.bars.len());
+    let count = stretch.ground.bars.len();
     let alone = dice.chance(500).then(|| dice.below(count as u32) as usize);
-    let mut rows = untouched(stretch, profile).1;
+    // Against the live path its levels would be others too, since that looks back less far.
+    let mut rows = causal(stretch);
     let mut planted = 0;
     for place in (0..count).filter(|place| alone.is_none_or(|alone| alone == *place)) {
         let Some(last_fill) = hundredth_fill(stretch, place) else { continue };
@@ -141,7 +142,7 @@ pub fn lifetime_cap(stretch: &Stretch, dice: &mut Dice) -> Option<Planted> {
         planted += 1;
     }
     rows.sort_by_key(|row| (row.instrument, row.bar_time));
-    (planted > 0).then_some((profile, rows))
+    (planted > 0).then_some((Profile::Causal, rows))
 }
 
 /// When the batch run of one symbol by itself fills for the hundredth time.
