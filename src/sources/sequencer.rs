@@ -348,12 +348,13 @@ mod tests {
             let bars: Vec<Vec<Bar>> = lanes.iter().enumerate().map(bars).collect();
             let mut sorted = bars.concat();
             sorted.sort_by_key(|bar| (bar.open_time, bar.instrument));
-            let mut marks: Vec<_> = marks.iter().map(|&(hour, minute)| at(9 + hour, minute)).collect();
+            let mut marks: Vec<_> = marks.iter().map(|mark| at(9 + mark.0, mark.1)).collect();
             marks.sort_unstable();
             marks.dedup();
             let bar = |bar: &Bar| (bar.close_time(), Input::Bar(*bar));
             let mark = |time: &Timestamp| (*time, Input::Watermark(*time));
-            let mut expected: Vec<_> = sorted.iter().map(bar).chain(marks.iter().map(mark)).collect();
+            let all = sorted.iter().map(bar).chain(marks.iter().map(mark));
+            let mut expected: Vec<_> = all.collect();
             expected.sort_by_key(|(time, _)| *time);
             let expected: Vec<Input> = expected.into_iter().map(|(_, input)| input).collect();
             let mut sequencer = Sequencer::new(bars.len(), &marks, &[]);

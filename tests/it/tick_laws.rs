@@ -66,8 +66,8 @@ impl Feed {
     }
 }
 
-/// What a replay hears, as a feed tells it: with a watermark for every minute of the market, whether
-/// anybody traded in it or not.
+/// What a replay hears, as a feed tells it: with a watermark for every minute of the market,
+/// whether anybody traded in it or not.
 fn by_the_minute(run: &RunStarted, inputs: Vec<Input>) -> Vec<Input> {
     let mut every_minute = run.clone();
     every_minute.config.strategy.profile = Profile::CompatLive;
