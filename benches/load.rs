@@ -247,8 +247,6 @@ fn watched(run: &Path, dir: &Path, speed: u64, stretch: Duration, crowd: &Crowd)
     let count = day.len();
     let identity = Identity::of_replay(&started)?;
     let writer = Writer::begin(&Setup::durable(dir, identity, stamp))?;
-    let cores = Cores::of_this_machine();
-    cores.of_the_run();
     let serving = serving(dir)?;
     println!(
         "load: a session of {count} inputs at {speed}x, durable, in {}; stretches of {} s",
@@ -259,7 +257,7 @@ fn watched(run: &Path, dir: &Path, speed: u64, stretch: Duration, crowd: &Crowd)
     let took = Rc::new(RefCell::new(Vec::new()));
     let stretches = Rc::new(RefCell::new(Vec::new()));
     let mut turns = Turns {
-        crowd: crowd.gather(&serving, cores)?,
+        crowd: crowd.gather(&serving)?,
         stretch,
         is_watched: false,
         begun: None,
@@ -267,7 +265,7 @@ fn watched(run: &Path, dir: &Path, speed: u64, stretch: Duration, crowd: &Crowd)
         stretches: Rc::clone(&stretches),
     };
     let whole = session(&day, speed);
-    println!("load: {whole:.0} s in all, {}; {}", crowd.words(), cores.words());
+    println!("load: {whole:.0} s in all, {}", crowd.words());
     let paced = Paced {
         inputs: day,
         speed,
@@ -432,21 +430,18 @@ impl Crowd {
         format!("{} clients, {} more that take nothing, {pages}", self.clients, self.stuck)
     }
 
-    fn gather(&self, serving: &Serving, cores: Cores) -> Done<Gathered> {
-        cores.of_the_crowd();
-        let gathered = self.start(serving);
-        cores.of_the_run();
-        gathered
+    fn gather(&self, serving: &Serving) -> Done<Gathered> {
+        on_the_last_core(|| self.start(serving))
     }
 
     fn start(&self, serving: &Serving) -> Done<Gathered> {
         let addr = serving.addr.to_string();
-        let mut clients = Command::new(std::env::current_exe()?);
+        let mut clients = elsewhere(std::env::current_exe()?);
         clients.args(["clients", &addr, &self.clients.to_string(), &self.stuck.to_string()]);
         let mut groups = vec![Group::start(&mut clients)?];
         if let Some(browser) = &self.browser {
             let url = format!("http://{addr}/scanner");
-            let mut pages = Command::new("sh");
+            let mut pages = elsewhere("sh");
             // Nor is what they write to their disk.
             if Path::new("/dev/shm").is_dir() {
                 pages.env("TMPDIR", "/dev/shm");
@@ -458,47 +453,30 @@ impl Crowd {
     }
 }
 
-/// The machine's cores. The last is for those who watch, the others for the run and its scanner:
-/// people sit at machines of their own, and what they spend on drawing is no cost of being watched.
-/// On one core, or where this cannot be said, all share what there is.
-#[derive(Clone, Copy)]
-struct Cores {
-    last: usize,
+/// A program that takes what others leave of the last core: people sit at machines of their own,
+/// and what they spend on drawing is no cost of being watched.
+fn elsewhere(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", "19"]).arg(program);
+    command
 }
 
-impl Cores {
-    fn of_this_machine() -> Cores {
-        Cores { last: std::thread::available_parallelism().map_or(0, |count| count.get() - 1) }
-    }
-
-    /// Puts this thread, and all that it starts, where the run belongs.
-    fn of_the_run(self) {
-        go_to(0..self.last.max(1));
-    }
-
-    /// The same with those who watch.
-    fn of_the_crowd(self) {
-        go_to(self.last..self.last + 1);
-    }
-
-    fn words(self) -> &'static str {
-        match (cfg!(target_os = "linux"), self.last) {
-            (true, 1..) => "those who watch have a core for themselves",
-            _ => "THOSE WHO WATCH SHARE THE CORES of the run that they watch",
-        }
-    }
-}
-
-fn go_to(cores: std::ops::Range<usize>) {
+/// Runs that on the last core, where there are several and it can be said.
+fn on_the_last_core<T>(start: impl FnOnce() -> T) -> T {
     #[cfg(target_os = "linux")]
-    {
-        let mut set = rustix::thread::CpuSet::new();
-        cores.for_each(|core| set.set(core));
-        // Where that is not allowed, the figures are what they are.
-        let _ = rustix::thread::sched_setaffinity(None, &set);
+    if let Ok(all) = rustix::thread::sched_getaffinity(None) {
+        use rustix::thread::{CpuSet, sched_setaffinity};
+        let mut last = CpuSet::new();
+        (0..CpuSet::MAX_CPU)
+            .rfind(|core| all.is_set(*core))
+            .into_iter()
+            .for_each(|it| last.set(it));
+        let _ = sched_setaffinity(None, &last);
+        let started = start();
+        let _ = sched_setaffinity(None, &all);
+        return started;
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = cores;
+    start()
 }
 
 impl Group {

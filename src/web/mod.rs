@@ -222,12 +222,22 @@ pub fn serve(options: Options) -> Result<Serving, ServeError> {
     Ok(Serving { addr, token, app: shared, stop: Some(stop), thread })
 }
 
-/// Puts this thread, and those that it starts, behind those of the run that it looks at. On Linux
-/// each thread has a priority of its own; elsewhere the whole process would go behind others.
+/// Puts this thread, and those that it starts, behind those of the run that it looks at, and off
+/// one core, so that the run finds that one free of them. On Linux each thread has a priority of
+/// its own; elsewhere the whole process would go behind others.
 fn step_back() {
     #[cfg(target_os = "linux")]
-    // Where that is not allowed, all are alike as before.
-    let _ = rustix::process::nice(10);
+    {
+        use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+        // Where that is not allowed, all are alike as before.
+        let _ = rustix::process::nice(10);
+        let Ok(mut cores) = sched_getaffinity(None) else { return };
+        let first = (0..CpuSet::MAX_CPU).find(|core| cores.is_set(*core));
+        if let Some(first) = first.filter(|_| cores.count() > 1) {
+            cores.unset(first);
+            let _ = sched_setaffinity(None, &cores);
+        }
+    }
 }
 
 /// A thread that looks on until the sender goes.

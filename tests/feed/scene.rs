@@ -1,7 +1,6 @@
 //! Days of the calendar with a made-up history: what a run hears before such a day, the market that
 //! is played on it, and what a replay of the same minutes makes of it.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use lockstep::core::Core;
@@ -9,7 +8,7 @@ use lockstep::domain::config::{ExecutionConfig, StrategyConfig};
 use lockstep::domain::event::{Derived, Input, RunStarted};
 use lockstep::domain::fact::{Backfill, BackfillOrigin, Bar};
 use lockstep::domain::instrument::{Instrument, InstrumentId};
-use lockstep::domain::money::{Price, Qty};
+use lockstep::domain::money::Price;
 use lockstep::domain::session::Session;
 use lockstep::domain::time::{Date, Timestamp};
 use lockstep::driver::plan::{DateRange, Plan, Request, watermarks};
@@ -17,7 +16,7 @@ use lockstep::exchange::market::Market;
 use lockstep::sources::columns::BarColumns;
 use lockstep::sources::market::Market as Facts;
 use lockstep::sources::sequencer::Sequencer;
-use lockstep::sources::synthetic::{Knobs, Series, Subject, generate};
+use lockstep::sources::synthetic::{Knobs, Subject, generate};
 
 pub const BSE: &str = "NSE_EQ|INE118H01025";
 pub const TATA: &str = "NSE_EQ|INE155A01022";
@@ -62,11 +61,10 @@ impl Scene {
         };
         let subjects = [subject(BSE, 4_120, 0.000_8), subject(TATA, 884, 0.000_6)];
         let begin = run.sessions.first().expect("there are sessions").date;
-        // More holes than usual: a day has few minutes.
+        // More holes than usual: a day has few minutes. There are some in which nobody trades.
         let knobs = Knobs { lone_holes_per_100: 300, stretches_per_100: 30, ..Knobs::default() };
         let series = generate(seed, &facts.calendar, &subjects, begin, first, &knobs);
-        let mut series = series.expect("both are listed on all of these days");
-        trade_always(&run, &mut series);
+        let series = series.expect("both are listed on all of these days");
         let told = inputs(&run, &series.iter().map(|(_, bars)| &bars[..]).collect::<Vec<_>>());
         let whole = outputs(&run, &told);
         let active = run.config.active_from;
@@ -89,32 +87,6 @@ impl Scene {
         let close = windows.map(|window| window.close).max();
         (open.expect("there is trading"), close.expect("there is trading"))
     }
-}
-
-/// Lets the first instrument trade where neither does. A replay tells the time of minutes in which
-/// something was traded, and a live run of all; so where nobody trades at all, the live run may
-/// flatten a minute earlier. That is a matter of the replay, not of the line that is tried here.
-fn trade_always(run: &RunStarted, series: &mut [Series]) {
-    let [(_, first), (_, second)] = series else { return };
-    let others: BTreeSet<Timestamp> = second.iter().map(|bar| bar.open_time).collect();
-    let is_open = |time: &Timestamp| {
-        let mut windows = run.sessions.iter().flat_map(|it| it.windows_of(&run.instruments[0]));
-        windows.any(|window| window.open <= *time && *time < window.close)
-    };
-    let mut filled: Vec<Bar> = Vec::with_capacity(first.len());
-    for bar in first.drain(..) {
-        let last = filled.last().copied();
-        if let Some(last) = last.filter(|it| it.open_time.date() == bar.open_time.date()) {
-            let Bar { close, .. } = last;
-            let missing = (1..).map(|minutes| last.open_time.plus_minutes(minutes));
-            let missing = missing.take_while(|time| *time < bar.open_time);
-            let missing = missing.filter(|time| is_open(time) && !others.contains(time));
-            let flat = Bar { open: close, high: close, low: close, volume: Qty(1), ..last };
-            filled.extend(missing.map(|open_time| Bar { open_time, ..flat }));
-        }
-        filled.push(bar);
-    }
-    *first = filled;
 }
 
 fn run(first: Date) -> RunStarted {
