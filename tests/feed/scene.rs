@@ -1,6 +1,7 @@
 //! Days of the calendar with a made-up history: what a run hears before such a day, the market that
 //! is played on it, and what a replay of the same minutes makes of it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use lockstep::core::Core;
@@ -8,7 +9,7 @@ use lockstep::domain::config::{ExecutionConfig, StrategyConfig};
 use lockstep::domain::event::{Derived, Input, RunStarted};
 use lockstep::domain::fact::{Backfill, BackfillOrigin, Bar};
 use lockstep::domain::instrument::{Instrument, InstrumentId};
-use lockstep::domain::money::Price;
+use lockstep::domain::money::{Price, Qty};
 use lockstep::domain::session::Session;
 use lockstep::domain::time::{Date, Timestamp};
 use lockstep::driver::plan::{DateRange, Plan, Request, watermarks};
@@ -16,7 +17,7 @@ use lockstep::exchange::market::Market;
 use lockstep::sources::columns::BarColumns;
 use lockstep::sources::market::Market as Facts;
 use lockstep::sources::sequencer::Sequencer;
-use lockstep::sources::synthetic::{Knobs, Subject, generate};
+use lockstep::sources::synthetic::{Knobs, Series, Subject, generate};
 
 pub const BSE: &str = "NSE_EQ|INE118H01025";
 pub const TATA: &str = "NSE_EQ|INE155A01022";
@@ -49,6 +50,15 @@ pub struct Scene {
 impl Scene {
     /// The day `date` with a history that is drawn from `seed`.
     pub fn new(date: &str, seed: u64) -> Scene {
+        Scene::of(date, seed, |_, _| {})
+    }
+
+    /// The same, where somebody trades one share in each minute in which nobody else trades.
+    pub fn of_small_trades(date: &str, seed: u64) -> Scene {
+        Scene::of(date, seed, trade_always)
+    }
+
+    fn of(date: &str, seed: u64, change: fn(&RunStarted, &mut [Series])) -> Scene {
         let first = Date::parse(date).expect("a date");
         let run = run(first);
         let facts = &*FACTS;
@@ -64,7 +74,8 @@ impl Scene {
         // More holes than usual: a day has few minutes. There are some in which nobody trades.
         let knobs = Knobs { lone_holes_per_100: 300, stretches_per_100: 30, ..Knobs::default() };
         let series = generate(seed, &facts.calendar, &subjects, begin, first, &knobs);
-        let series = series.expect("both are listed on all of these days");
+        let mut series = series.expect("both are listed on all of these days");
+        change(&run, &mut series);
         let told = inputs(&run, &series.iter().map(|(_, bars)| &bars[..]).collect::<Vec<_>>());
         let whole = outputs(&run, &told);
         let active = run.config.active_from;
@@ -87,6 +98,31 @@ impl Scene {
         let close = windows.map(|window| window.close).max();
         (open.expect("there is trading"), close.expect("there is trading"))
     }
+}
+
+/// Lets the first instrument trade a share where neither trades. A minute of one share has trades
+/// of none.
+fn trade_always(run: &RunStarted, series: &mut [Series]) {
+    let [(_, first), (_, second)] = series else { return };
+    let others: BTreeSet<Timestamp> = second.iter().map(|bar| bar.open_time).collect();
+    let is_open = |time: &Timestamp| {
+        let mut windows = run.sessions.iter().flat_map(|it| it.windows_of(&run.instruments[0]));
+        windows.any(|window| window.open <= *time && *time < window.close)
+    };
+    let mut filled: Vec<Bar> = Vec::with_capacity(first.len());
+    for bar in first.drain(..) {
+        let last = filled.last().copied();
+        if let Some(last) = last.filter(|it| it.open_time.date() == bar.open_time.date()) {
+            let Bar { close, .. } = last;
+            let missing = (1..).map(|minutes| last.open_time.plus_minutes(minutes));
+            let missing = missing.take_while(|time| *time < bar.open_time);
+            let missing = missing.filter(|time| is_open(time) && !others.contains(time));
+            let flat = Bar { open: close, high: close, low: close, volume: Qty(1), ..last };
+            filled.extend(missing.map(|open_time| Bar { open_time, ..flat }));
+        }
+        filled.push(bar);
+    }
+    *first = filled;
 }
 
 fn run(first: Date) -> RunStarted {

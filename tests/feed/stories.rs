@@ -272,7 +272,7 @@ fn what_is_lost_with_the_line_right_at_the_close_is_looked_up() {
 /// says the same, and its bar is as good as any.
 fn a_late_trade_that_changes_nothing_costs_no_signal() {
     let (history, date) = farm::scene(8_915);
-    let scene = Scene::new(date, history);
+    let scene = Scene::of_small_trades(date, history);
     assert_eq!(WEATHERS[farm::weather(8_915)].0, "delay=120s@0.01");
     let odd = oddities(&scene, farm::weather(8_915), 8_915);
     let late = odd.iter().position(|line| line.contains(" tick ") && line.contains(" 4079.55 0 "));
