@@ -42,8 +42,8 @@ enum Maker {
     Archive,
 }
 
-/// An instrument's hours and grid on one trading day.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Hours and grid on one trading day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Hours {
     date: Date,
     windows: Vec<Window>,
@@ -54,8 +54,8 @@ struct Hours {
 /// One instrument.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Lane {
-    /// By session of the run.
-    hours: Vec<Hours>,
+    /// Which of the run's schedules it follows.
+    schedule: usize,
     buckets: Buckets,
     tick_minutes: TickMinutes,
     /// The session's minutes that ticks or an archive made, ascending.
@@ -78,6 +78,8 @@ struct Lane {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Lanes {
     lanes: Vec<Lane>,
+    /// Hours by session of the run; most instruments have the same ones.
+    schedules: Vec<Vec<Hours>>,
     /// Date and end of each session, over all instruments.
     sessions: Vec<(Date, Timestamp)>,
     /// The session that is not over yet.
@@ -107,8 +109,17 @@ impl Lanes {
             Profile::Causal => Release::AtClose,
             Profile::CompatLive => Release::ByLaterMinute,
         };
+        let mut schedules: Vec<Vec<Hours>> = Vec::new();
+        let mut schedule = |instrument: &Instrument| {
+            let hours = run.sessions.iter().map(|session| Hours::new(session, instrument));
+            let hours: Vec<Hours> = hours.collect();
+            schedules.iter().position(|known| *known == hours).unwrap_or_else(|| {
+                schedules.push(hours);
+                schedules.len() - 1
+            })
+        };
         let lane = |instrument: &Instrument| Lane {
-            hours: run.sessions.iter().map(|session| Hours::new(session, instrument)).collect(),
+            schedule: schedule(instrument),
             buckets: Buckets::new(release),
             tick_minutes: TickMinutes::default(),
             minutes: Vec::new(),
@@ -120,13 +131,14 @@ impl Lanes {
             flatten_time: Timestamp::MAX,
         };
         let lanes: Vec<Lane> = run.instruments.iter().map(lane).collect();
-        let end = |place: usize| lanes.iter().map(|lane| lane.hours[place].end).max();
+        let end = |place: usize| schedules.iter().map(|hours| hours[place].end).max();
         let sessions = run.sessions.iter().enumerate();
         let sessions = sessions
             .map(|(place, session)| (session.date, end(place).unwrap_or(session.date.start())))
             .collect();
         let mut lanes = Lanes {
             lanes,
+            schedules,
             sessions,
             session: 0,
             watermark: Timestamp::MIN,
@@ -164,11 +176,11 @@ impl Lanes {
 
     #[inline(always)]
     fn admit_minute(&mut self, bar: &Bar, maker: Maker) -> Result<(), RejectReason> {
-        let (bar_us, session) = (self.bar_us, self.session);
         let lane = &mut self.lanes[bar.instrument.index()];
         let in_window = lane.window.contains(bar.open_time);
         if !in_window {
-            lane.window = lane.find_window(bar.open_time, session)?;
+            let days = days_from(&self.schedules[lane.schedule], self.session);
+            lane.window = find_window(days, bar.open_time)?;
         }
         if bar.close_time() > lane.window.close {
             return Err(RejectReason::OutsideSession);
@@ -180,7 +192,8 @@ impl Lanes {
         lane.last_minute = bar.open_time;
         let is_new = !in_window || bar.open_time >= lane.quarter.end;
         if is_new {
-            lane.quarter = lane.quarter_of(bar.open_time, bar_us, session);
+            let days = days_from(&self.schedules[lane.schedule], self.session);
+            lane.quarter = quarter_of(days, bar.open_time, self.bar_us);
         }
         lane.buckets.add(bar, &lane.quarter, maker == Maker::Archive);
         lane.has_bars |= maker == Maker::Source;
@@ -193,9 +206,10 @@ impl Lanes {
     /// Adds a tick to its minute, or says why not (rule 1.5).
     pub fn admit_tick(&mut self, tick: &Tick) -> Result<(), RejectReason> {
         let lane = &mut self.lanes[tick.instrument.index()];
+        let days = days_from(&self.schedules[lane.schedule], self.session);
         let window = match tick.time < self.watermark {
             true => Err(RejectReason::Late),
-            false => lane.find_window(tick.time, self.session),
+            false => find_window(days, tick.time),
         };
         if let Err(reason) = window {
             lane.tick_minutes.pass(tick);
@@ -209,9 +223,11 @@ impl Lanes {
     /// Adds a minute from an archive, or says why not (rule 1.6). A strategy bar that was known
     /// already is given back as it is now.
     pub fn admit_backfill(&mut self, bar: &Bar) -> Result<Option<Bar15m>, RejectReason> {
-        let (bar_us, session, watermark) = (self.bar_us, self.session, self.watermark);
+        let watermark = self.watermark;
         let lane = &mut self.lanes[bar.instrument.index()];
-        let window = lane.find_window(bar.open_time, session)?;
+        let days = days_from(&self.schedules[lane.schedule], self.session);
+        let window = find_window(days, bar.open_time)?;
+        let quarter = quarter_of(days, bar.open_time, self.bar_us);
         if bar.close_time() > window.close {
             return Err(RejectReason::OutsideSession);
         }
@@ -222,7 +238,6 @@ impl Lanes {
             return Ok(None);
         }
         lane.patch(bar)?;
-        let quarter = lane.quarter_of(bar.open_time, bar_us, session);
         let Some(patched) = quarter.of_minutes(lane.minutes_of(&quarter)) else { return Ok(None) };
         if !lane.buckets.is_open(&quarter, watermark) {
             return Ok(Some(patched));
@@ -320,7 +335,8 @@ impl Lanes {
             lane.minutes.clear();
             lane.has_bars = false;
             lane.gaps.clear();
-            let hours = lane.hours.get(self.session).filter(|hours| !hours.windows.is_empty());
+            let hours = self.schedules[lane.schedule].get(self.session);
+            let hours = hours.filter(|hours| !hours.windows.is_empty());
             let before_end = |hours: &Hours| hours.end.plus_us(-self.flatten_us);
             lane.flatten_time = hours.map_or(Timestamp::MAX, before_end);
         }
@@ -352,7 +368,7 @@ impl Lanes {
     }
 
     fn hours(&self, instrument: InstrumentId, time: Timestamp) -> Option<&Hours> {
-        let hours = &self.lanes[instrument.index()].hours;
+        let hours = &self.schedules[self.lanes[instrument.index()].schedule];
         let date = time.date();
         // Nearly always the session that is not over yet; otherwise looked up.
         match hours.get(self.session).filter(|hours| hours.date == date) {
@@ -405,33 +421,36 @@ impl Lane {
         let to = self.minutes.partition_point(|minute| minute.open_time < quarter.end);
         self.minutes[from..to].iter()
     }
+}
 
-    /// The window that holds `time`, in the session that is not over or a later one.
-    fn find_window(&self, time: Timestamp, session: usize) -> Result<Window, RejectReason> {
-        let rest = self.hours.get(session..).unwrap_or_default();
-        rest.iter()
-            .take_while(|hours| hours.date <= time.date())
-            .flat_map(|hours| &hours.windows)
-            .find(|window| window.contains(time))
-            .copied()
-            .ok_or(RejectReason::OutsideSession)
-    }
+/// The session that is not over and those after it.
+fn days_from(schedule: &[Hours], session: usize) -> &[Hours] {
+    schedule.get(session..).unwrap_or_default()
+}
 
-    /// The quarter that holds `time`, which lies in a window.
-    fn quarter_of(&self, time: Timestamp, bar_us: i64, session: usize) -> Quarter {
-        let open_time = time.floor_to(bar_us);
-        let end = open_time.plus_us(bar_us);
-        let whole = Window { open: open_time, close: end };
-        let rest = self.hours.get(session..).unwrap_or_default();
-        let today = rest.iter().find(|hours| hours.date == time.date());
-        let windows = today.map_or(&[][..], |hours| &hours.windows);
-        let reaches_in = |window: &&Window| window.minutes_shared(&whole) > 0;
-        let last = windows.iter().rfind(reaches_in);
-        Quarter {
-            open_time,
-            end,
-            close_time: last.map_or(end, |window| window.close.min(end)),
-            minutes_expected: windows.iter().map(|window| window.minutes_shared(&whole)).sum(),
-        }
+/// The window that holds `time`, if one of `days` has it.
+fn find_window(days: &[Hours], time: Timestamp) -> Result<Window, RejectReason> {
+    days.iter()
+        .take_while(|hours| hours.date <= time.date())
+        .flat_map(|hours| &hours.windows)
+        .find(|window| window.contains(time))
+        .copied()
+        .ok_or(RejectReason::OutsideSession)
+}
+
+/// The quarter that holds `time`, which lies in a window of `days`.
+fn quarter_of(days: &[Hours], time: Timestamp, bar_us: i64) -> Quarter {
+    let open_time = time.floor_to(bar_us);
+    let end = open_time.plus_us(bar_us);
+    let whole = Window { open: open_time, close: end };
+    let today = days.iter().find(|hours| hours.date == time.date());
+    let windows = today.map_or(&[][..], |hours| &hours.windows);
+    let reaches_in = |window: &&Window| window.minutes_shared(&whole) > 0;
+    let last = windows.iter().rfind(reaches_in);
+    Quarter {
+        open_time,
+        end,
+        close_time: last.map_or(end, |window| window.close.min(end)),
+        minutes_expected: windows.iter().map(|window| window.minutes_shared(&whole)).sum(),
     }
 }

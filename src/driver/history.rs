@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::domain::event::{Command, Input, RunStarted};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::time::{DAY_US, Timestamp};
-use crate::sources::columns::BarColumns;
+use crate::sources::rows::Rows;
 use crate::sources::sequencer::Sequencer;
 use crate::sources::store::{Parts, Store, StoreError};
 
@@ -36,7 +36,7 @@ type Round = Result<Vec<Loaded>, StoreError>;
 /// Rows of one instrument.
 struct Loaded {
     instrument: InstrumentId,
-    parts: Vec<BarColumns>,
+    parts: Vec<Rows>,
     is_ended: bool,
 }
 
@@ -176,9 +176,8 @@ impl Lane {
         while loaded < rows && self.loaded_to < Timestamp::MAX {
             match self.parts.next_part()? {
                 Some(part) => {
-                    let bars = part.by_time();
-                    let last = bars.open_time.values().last();
-                    self.loaded_to = last.map_or(self.loaded_to, |time| Timestamp(*time));
+                    let bars = Rows::from(part);
+                    self.loaded_to = bars.last_open_time().unwrap_or(self.loaded_to);
                     loaded += bars.len();
                     parts.push(bars);
                 }

@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::domain::event::{Event, Input, Output, RunStarted};
-use crate::domain::fact::{Bar, Defect, Gap, Indicators, Signal, Tick};
+use crate::domain::fact::{Bar, Bar15m, Defect, Gap, Indicators, Signal, Tick};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Price, Qty};
 use crate::domain::time::Timestamp;
@@ -121,18 +121,59 @@ fn put_fixed<T: Serialize>(value: &T, out: &mut Buffer) -> Result<(), CodecError
 /// Bytes of a minute bar.
 const BAR_BYTES: usize = 50;
 
-/// A minute bar, as [`put_fixed`] writes it: nine records in ten are bars and watermarks, and these
-/// are written with plain stores.
+/// A minute bar, as [`put_fixed`] writes it: nine records in ten are bars, and of the rest most are
+/// the next two kinds and watermarks. These are written with plain stores.
 #[inline]
 fn put_bar(bar: &Bar, out: &mut Buffer) {
     let Bar { instrument, open_time, open, high, low, close, volume } = *bar;
     let room = out.room::<BAR_BYTES>();
     room[0..2].copy_from_slice(&instrument.0.to_le_bytes());
-    let fields = [open_time.0, open.0, high.0, low.0, close.0, volume.0];
-    for (bytes, field) in room[2..].chunks_exact_mut(8).zip(fields) {
-        bytes.copy_from_slice(&field.to_le_bytes());
-    }
+    let words = [open_time.0, open.0, high.0, low.0, close.0, volume.0];
+    put_words(&mut room[2..], words.map(i64::to_le_bytes));
     out.advance(BAR_BYTES);
+}
+
+/// Bytes of a strategy bar.
+const BAR_15M_BYTES: usize = 66;
+
+/// A strategy bar, as [`put_fixed`] writes it.
+fn put_bar_15m(bar: &Bar15m, out: &mut Buffer) {
+    let Bar15m { instrument, open_time, close_time, open, high, low, close, volume, .. } = *bar;
+    let room = out.room::<BAR_15M_BYTES>();
+    room[0..2].copy_from_slice(&instrument.0.to_le_bytes());
+    let words = [open_time.0, close_time.0, open.0, high.0, low.0, close.0, volume.0];
+    put_words(&mut room[2..], words.map(i64::to_le_bytes));
+    room[58..62].copy_from_slice(&bar.minutes.to_le_bytes());
+    room[62..66].copy_from_slice(&bar.minutes_expected.to_le_bytes());
+    out.advance(BAR_15M_BYTES);
+}
+
+/// Bytes of a row of indicators with both swings.
+const INDICATORS_BYTES: usize = 76;
+
+/// A row of indicators, as [`put_fixed`] writes it.
+fn put_indicators(row: &Indicators, out: &mut Buffer) {
+    let Indicators { instrument, open_time, ema20, ema50, atr, adx, vwap, vol_z, .. } = *row;
+    let room = out.room::<INDICATORS_BYTES>();
+    room[0..2].copy_from_slice(&instrument.0.to_le_bytes());
+    room[2..10].copy_from_slice(&open_time.0.to_le_bytes());
+    put_words(&mut room[10..], [ema20, ema50, atr, adx, vwap, vol_z].map(f64::to_le_bytes));
+    let mut end = 58;
+    for swing in [row.swing_high, row.swing_low] {
+        room[end] = u8::from(swing.is_some());
+        end += 1;
+        if let Some(price) = swing {
+            room[end..end + 8].copy_from_slice(&price.0.to_le_bytes());
+            end += 8;
+        }
+    }
+    out.advance(end);
+}
+
+/// Words of eight bytes, one after the other.
+#[inline]
+fn put_words<const N: usize>(room: &mut [u8], words: [[u8; 8]; N]) {
+    room[..8 * N].copy_from_slice(words.as_flattened());
 }
 
 /// What [`put_bar`] writes. Every value has one form only, so what was read need not be encoded
@@ -234,9 +275,19 @@ pub fn encode_run_started(run: &RunStarted, out: &mut Buffer) -> Result<(), Code
 #[inline]
 pub fn encode_output(output: &Output, out: &mut Buffer) -> Result<(), CodecError> {
     match output {
-        Output::Bar1m(bar) => put_fixed(bar, out),
-        Output::Bar15m(bar) | Output::BarRevised(bar) => put_fixed(bar, out),
-        Output::Indicators(row) => check_indicators(row).and_then(|()| put_fixed(row, out)),
+        Output::Bar1m(bar) => {
+            put_bar(bar, out);
+            Ok(())
+        }
+        Output::Bar15m(bar) | Output::BarRevised(bar) => {
+            put_bar_15m(bar, out);
+            Ok(())
+        }
+        Output::Indicators(row) => {
+            check_indicators(row)?;
+            put_indicators(row, out);
+            Ok(())
+        }
         Output::Signal(signal) => check_signal(signal).and_then(|()| put(&**signal, out)),
         Output::Order(order) => put_fixed(order, out),
         Output::Rejection(rejection) => put_fixed(rejection, out),

@@ -1,8 +1,6 @@
 //! Minute bars of one instrument as Arrow columns: the shape in which history is stored, decoded,
 //! merged and handed to the oracle.
 
-use std::ops::Range;
-
 use arrow::array::Int64Array;
 
 use crate::domain::fact::Bar;
@@ -60,33 +58,7 @@ impl BarColumns {
 
     /// The bars row by row, as those of `instrument`.
     pub fn bars(&self, instrument: InstrumentId) -> impl Iterator<Item = Bar> + '_ {
-        self.bars_in(0..self.len(), instrument)
-    }
-
-    /// The bars in these rows, as those of `instrument`.
-    ///
-    /// # Panics
-    /// When there are no such rows.
-    #[inline]
-    pub fn bars_in(
-        &self,
-        rows: Range<usize>,
-        instrument: InstrumentId,
-    ) -> impl Iterator<Item = Bar> + '_ {
-        let of = |column| &Int64Array::values(column)[rows.clone()];
-        let [open_time, open, high] = [&self.open_time, &self.open, &self.high].map(of);
-        let [low, close, volume] = [&self.low, &self.close, &self.volume].map(of);
-        let first = open_time.iter().zip(open).zip(high);
-        let second = low.iter().zip(close).zip(volume);
-        first.zip(second).map(move |(((open_time, open), high), ((low, close), volume))| Bar {
-            instrument,
-            open_time: Timestamp(*open_time),
-            open: Price(*open),
-            high: Price(*high),
-            low: Price(*low),
-            close: Price(*close),
-            volume: Qty(*volume),
-        })
+        (0..self.len()).map(move |row| self.bar(row, instrument))
     }
 
     /// The same bars by time; those of one minute stay in the order in which they came.

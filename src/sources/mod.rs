@@ -6,6 +6,7 @@
 //! - [`import`] other people's CSV and Parquet files into the store
 //! - [`inspect`] what is wrong or remarkable in a history
 //! - [`market`] the exchange as data: calendar, instruments, charges
+//! - [`rows`] minute bars that wait for their turn, row by row
 //! - [`sequencer`] one total order over all instruments
 //! - [`shield`] a wall between a decoder that may panic and the program
 //! - [`store`] the history: one Parquet file per symbol and month
@@ -18,6 +19,7 @@ pub mod feed;
 pub mod import;
 pub mod inspect;
 pub mod market;
+pub mod rows;
 pub mod sequencer;
 pub mod shield;
 pub mod store;

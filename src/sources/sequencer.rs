@@ -9,7 +9,7 @@ use crate::domain::event::{Command, Input};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::time::{MINUTE_US, Timestamp};
 
-use super::columns::BarColumns;
+use super::rows::Rows;
 
 /// Merges the bars of all instruments, which come part by part.
 #[derive(Debug)]
@@ -38,14 +38,13 @@ pub struct Sequencer {
 #[derive(Debug)]
 struct Lane {
     instrument: InstrumentId,
-    /// By time.
-    bars: BarColumns,
+    bars: Rows,
     /// Row of the next of these.
     row: usize,
     /// Its close time.
     next: Timestamp,
     /// What follows these bars in time.
-    parts: VecDeque<BarColumns>,
+    parts: VecDeque<Rows>,
     is_ended: bool,
 }
 
@@ -80,9 +79,9 @@ impl Sequencer {
     ///
     /// # Panics
     /// When there is no such lane.
-    pub fn add(&mut self, lane: usize, bars: BarColumns) {
+    pub fn add(&mut self, lane: usize, bars: impl Into<Rows>) {
         let lane = &mut self.lanes[lane];
-        lane.parts.push_back(bars.by_time());
+        lane.parts.push_back(bars.into());
         if lane.next == UNKNOWN {
             lane.begin_part();
         }
@@ -172,20 +171,14 @@ impl Sequencer {
 
 impl Lane {
     fn new(instrument: InstrumentId) -> Lane {
-        let (bars, parts) = (BarColumns::default(), VecDeque::new());
+        let (bars, parts) = (Rows::default(), VecDeque::new());
         Lane { instrument, bars, row: 0, next: UNKNOWN, parts, is_ended: false }
-    }
-
-    /// When the bar in that row closes, if there is one.
-    fn close_of(&self, row: usize) -> Option<Timestamp> {
-        let time = self.bars.open_time.values().get(row)?;
-        Some(Timestamp(*time).plus_minutes(1))
     }
 
     /// Up to which close time all its bars are among those at hand.
     fn known_to(&self) -> Timestamp {
-        match self.close_of(self.bars.len().wrapping_sub(1)) {
-            Some(last) if !self.is_ended || !self.parts.is_empty() => last,
+        match self.bars.last_open_time() {
+            Some(last) if !self.is_ended || !self.parts.is_empty() => last.plus_minutes(1),
             _ => Timestamp::MAX,
         }
     }
@@ -196,16 +189,13 @@ impl Lane {
         if self.next > last {
             return;
         }
-        let rest = &self.bars.open_time.values()[self.row..];
-        let is_due = |time: &&i64| Timestamp(**time).plus_minutes(1) <= last;
-        let end = self.row + rest.iter().take_while(is_due).count();
-        for bar in self.bars.bars_in(self.row..end, self.instrument) {
+        let end = last.plus_minutes(-1).plus_us(1);
+        self.row = self.bars.tell(self.row, end, self.instrument, |bar| {
             let minute = (bar.close_time().0 - begun.0) / MINUTE_US;
             minutes[minute as usize].push(Input::Bar(bar));
-        }
-        self.row = end;
-        match self.close_of(end) {
-            Some(next) => self.next = next,
+        });
+        match self.bars.open_time(self.row) {
+            Some(next) => self.next = next.plus_minutes(1),
             None => self.begin_part(),
         }
     }
@@ -216,12 +206,12 @@ impl Lane {
         self.row = 0;
         self.next = loop {
             let Some(bars) = self.parts.pop_front() else {
-                self.bars = BarColumns::default();
+                self.bars = Rows::default();
                 break if self.is_ended { Timestamp::MAX } else { UNKNOWN };
             };
             self.bars = bars;
-            if let Some(first) = self.close_of(0) {
-                break first;
+            if let Some(first) = self.bars.open_time(0) {
+                break first.plus_minutes(1);
             }
         };
     }
@@ -237,6 +227,7 @@ mod tests {
     use crate::domain::fact::Bar;
     use crate::domain::money::{Price, Qty};
     use crate::domain::time::Date;
+    use crate::sources::columns::BarColumns;
 
     fn at(hour: u32, minute: u32) -> Timestamp {
         Timestamp::from_ist(Date::parse("2024-10-01").unwrap(), hour, minute)
