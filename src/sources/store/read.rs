@@ -11,7 +11,10 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{
+    ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+    RowGroupMetaData,
+};
 use parquet::file::reader::ChunkReader;
 use parquet::file::statistics::Statistics;
 
@@ -85,8 +88,14 @@ pub(super) fn read_rows(
     })
 }
 
+/// A file's footer. Of its statistics only those of the first column are kept, the time in every
+/// well-made file: a run holds a footer for each of its instruments.
 fn read_metadata<R: ChunkReader>(bytes: &R) -> Result<ParquetMetaData, ParquetError> {
-    ParquetMetaDataReader::new().parse_and_finish(bytes)
+    let options = ParquetMetaDataOptions::new()
+        .with_column_stats_policy(ParquetStatisticsPolicy::skip_except(&[0]))
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    ParquetMetaDataReader::new().with_metadata_options(Some(options)).parse_and_finish(bytes)
 }
 
 fn decode<R: ChunkReader + 'static>(
