@@ -261,6 +261,7 @@ story('parity is green once it is computed, and turns red while somebody looks',
   const ground = await red.evaluate((cell) => getComputedStyle(cell).backgroundColor);
   assert.equal(ground, 'rgb(179, 38, 30)');
   assert.match(await text(page, '#parity dl'), /Recorded[\s\S]*signal[\s\S]*Derived[\s\S]*signal/);
+  assert.equal(await page.locator('#parity mark').count(), 2, 'the quantity, as recorded and as derived');
   await until(scanner, () => document.querySelector('#parity-word').dataset.parity === 'differs');
   assert.deepEqual([page.problems, scanner.problems ?? []], [[], []]);
   await context.close();
