@@ -1,5 +1,5 @@
-//! A recorded session that is lived again at its pace, and how long each of its inputs took until it
-//! was acknowledged. Quiet stretches and watched ones take turns.
+//! A recorded session that is lived again at its pace, and how long each of its inputs took until
+//! it was acknowledged. Quiet stretches and watched ones take turns.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

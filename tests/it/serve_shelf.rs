@@ -98,7 +98,9 @@ fn runs_are_listed_with_what_they_came_to() {
         let of = |run: &Value| (run["id"].as_str().unwrap().to_owned(), run["outcome"].clone());
         runs.as_array().unwrap().iter().map(of).collect::<Vec<_>>()
     };
-    let outcome = |trades: u64, net: f64, is_over: bool| json!({ "trades": trades, "net": net, "is_over": is_over });
+    let outcome = |trades: u64, net: f64, is_over: bool| -> Value {
+        json!({ "trades": trades, "net": net, "is_over": is_over })
+    };
     let whole = ("over".to_owned(), outcome(1, -602.5, true));
     let so_far = ("live-small".to_owned(), outcome(0, 0.0, false));
     assert_eq!(list(), [so_far.clone(), whole.clone()]);

@@ -84,8 +84,8 @@ fn table(found: &Found) -> String {
         return "<p class=\"hint\">No such events.</p>\n".to_owned();
     }
     format!(
-        "<div class=\"wide\" role=\"region\" aria-label=\"Events\" tabindex=\"0\"><table class=\"told\">\
-         <thead><tr><th scope=\"col\">Event</th><th scope=\"col\">Time (IST)</th>\
+        "<div class=\"wide\" role=\"region\" aria-label=\"Events\" tabindex=\"0\">\
+         <table class=\"told\"><thead><tr><th scope=\"col\">Event</th><th scope=\"col\">Time (IST)</th>\
          <th scope=\"col\">Kind</th><th scope=\"col\">What it says</th></tr></thead>\n\
          <tbody>{rows}</tbody></table></div>\n"
     )
