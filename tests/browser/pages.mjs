@@ -18,7 +18,8 @@ const FLAGS = [
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
 const TATA = 'NSE_EQ|INE155A01022';
-const PATIENCE = 60_000;
+// Only so that nobody waits for ever: a server behind everybody else on a busy machine takes long.
+const PATIENCE = 300_000;
 
 const desk = mkdtempSync(join(tmpdir(), 'lockstep-browser-'));
 mkdirSync(OUT, { recursive: true });
