@@ -15,13 +15,14 @@ use super::terminal;
 /// What `lockstep control` is to do.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ControlArgs {
-    /// What is wanted: pause, resume, flatten, kill, release
+    /// What is wanted: `pause`, enter nothing until `resume`; `flatten`, close every position;
+    /// `kill`, close every position and enter nothing, over any restart, until `release`
     #[arg(value_name = "WHAT", value_parser = kind)]
     kind: Kind,
-    /// The run's directory; the latest live run without it
+    /// The run's directory [default: the live run that was written to last]
     run: Option<PathBuf>,
     /// Why, for the record
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
     /// Directory of the runs
     #[arg(long, value_name = "DIR", default_value = "runs")]

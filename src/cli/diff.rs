@@ -30,12 +30,13 @@ use super::terminal::{print, stdout_paint};
 
 /// What `lockstep diff` is to compare.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct DiffArgs {
     /// What is taken as right: the directory of a golden or of a run
     pub a: PathBuf,
-    /// What is held against it
+    /// What is held against it: the directory of a golden or of a run
     pub b: PathBuf,
-    /// Compare one table only, or every event of two runs
+    /// Compare this alone [default: strategy bars, signals and fills]
     #[arg(long, value_name = "WHAT")]
     pub only: Option<Only>,
     /// Run B again with each part of A's data, settings and commands that differs, and say which of
@@ -48,10 +49,13 @@ pub struct DiffArgs {
     /// With --explain: directory of the cases
     #[arg(long, value_name = "DIR", default_value = "replays")]
     pub replays: PathBuf,
-    /// Between two runs: the golden whose exceptions count [default: none]
+    /// Between two runs: the golden whose exceptions count, so that what it approves is no
+    /// difference [default: none]
     #[arg(long, value_name = "DIR")]
     pub golden: Option<PathBuf>,
-    /// Differences that are shown, and approved ones
+    /// How many differences are shown: the first whole, the others one line each; and, of those
+    /// that a golden's exceptions approve, as many more. Totals and the exit code are of all of
+    /// them. With --explain it is the rows of the table, and json and csv have all
     #[arg(long, value_name = "N", default_value = "5")]
     pub max_diffs: NonZeroUsize,
     /// How the result is written
@@ -59,12 +63,21 @@ pub struct DiffArgs {
     pub format: Format,
 }
 
+const EXAMPLES: &str = "\
+Examples, with the runs' names shortened:
+  lockstep diff golden/sample runs/sample-8c17      a run against accepted facts
+  lockstep diff --explain golden/sample runs/live-sample-5d8e
+                                                    why it differs, row by row
+  lockstep diff --only events runs/A runs/B         the first event that differs
+
+Exit codes: 0 the same, 1 they differ. Every digit of a fact counts.";
+
 /// What to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Only {
-    /// Signals
+    /// Signals: what the rules said, whether it was traded or not
     Signals,
-    /// Fills
+    /// Fills: what was bought and sold
     Fills,
     /// Strategy bars with their indicators
     Bars,

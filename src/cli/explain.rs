@@ -6,7 +6,7 @@ mod all;
 
 use std::path::PathBuf;
 
-use comfy_table::{Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
 use super::exit::Exit;
@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::terminal;
 use super::verify::Format;
 use crate::domain::event::{Event, Input};
-use crate::domain::fact::SignalKind;
+use crate::domain::fact::{Bar15m, SignalKind};
 use crate::domain::money::Side;
 use crate::driver::explain::{Explained, Flip, Recorded, Target};
 use crate::journal::Reader;
@@ -116,20 +116,40 @@ fn human(explained: &Explained, key: &str) -> String {
     if !explained.agrees() {
         text += "   The comparisons above do not lead to the core's decision: report this.\n\n";
     }
-    for (id, bar) in &explained.minutes {
-        let (time, volume) = (bar.open_time, bar.volume);
-        text += &format!(
-            "   {id:<10} {time}  {} {} {} {}  {volume}\n",
-            bar.open, bar.high, bar.low, bar.close
-        );
+    text + &minutes(explained)
+}
+
+/// The minutes that the bar was made of.
+fn minutes(explained: &Explained) -> String {
+    if explained.minutes.is_empty() {
+        return String::new();
     }
-    text
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).force_no_tty();
+    table.set_header(["event", "minute", "open", "high", "low", "close", "shares"]);
+    for (id, bar) in &explained.minutes {
+        let prices = [bar.open, bar.high, bar.low, bar.close].map(|price| price.to_string());
+        let mut cells = vec![id.to_string(), bar.open_time.to_string()];
+        cells.extend(prices);
+        cells.push(bar.volume.to_string());
+        table.add_row(cells);
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("{}\n", table.trim_fmt())
+}
+
+/// Open, high, low and close, named.
+fn prices(bar: &Bar15m) -> String {
+    let (open, high, low, close) = (bar.open, bar.high, bar.low, bar.close);
+    format!("open {open} high {high} low {low} close {close}")
 }
 
 fn facts(explained: &Explained, key: &str) -> Vec<(&'static str, String)> {
     let Explained { id, bar, known, place, minutes, .. } = explained;
     let (open_time, had, of) = (bar.open_time, bar.minutes, bar.minutes_expected);
-    let prices = format!("{} {} {} {}", bar.open, bar.high, bar.low, bar.close);
+    let prices = prices(bar);
     let mut facts = vec![(
         "Bar",
         format!("{key} {open_time} · event {id} · bar {place} · told at {known} · {prices}"),
@@ -142,7 +162,7 @@ fn facts(explained: &Explained, key: &str) -> Vec<(&'static str, String)> {
     };
     facts.push(("Minutes", format!("{had} of {of}{span}{patched}")));
     if let Some(now) = &explained.revised {
-        let prices = format!("{} {} {} {}", now.open, now.high, now.low, now.close);
+        let prices = self::prices(now);
         let minutes = format!("{} of {of}", now.minutes);
         facts.push((
             "Later",

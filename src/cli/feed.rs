@@ -41,7 +41,8 @@ enum FeedCommand {
 
 #[derive(Clone, Debug, clap::Args)]
 struct ServeArgs {
-    /// The case
+    /// The case whose history is played: a folder below the replays directory; needed without
+    /// --recorded
     #[arg(required_unless_present = "recorded")]
     case: Option<String>,
     /// Play the messages again that a live run once heard: its directory
@@ -53,19 +54,22 @@ struct ServeArgs {
     /// The port on 127.0.0.1; 0 for one that is free
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
-    /// How fast market time goes: max (as fast as the client reads), 60x, 1x
+    /// How fast market time goes: max (as fast as the client reads), 60x (a session in about six
+    /// minutes), 1x
     #[arg(long, value_name = "SPEED", default_value = "max", value_parser = Speed::parse)]
     speed: Speed,
     /// Market time to begin at, such as 2024-10-01T09:15; the first morning without it
     #[arg(long, value_name = "TIME", value_parser = instant)]
     from: Option<Timestamp>,
-    /// What goes wrong: drop, dup, half, garbage, book (a message of a later feed, with nothing but
-    /// the order book), 401, 403, 429, missing (each like drop=0.01), reorder and delay (like
-    /// reorder=500ms or delay=60s@0.01), stall, skew and disconnect (like stall=30s@0.001), with
-    /// commas between
-    #[arg(long, value_name = "FAULTS", default_value = "", value_parser = Faults::parse)]
+    /// What goes wrong, with commas between [default: nothing]. A number is a chance from 0 to 1,
+    /// one with ms or s a length of market time. Like drop=0.01, for each message: drop, dup, half,
+    /// garbage, book (one more that tells of the order book alone); for each key of a snapshot:
+    /// missing; for each authorization: 401, 403, 429. Like reorder=500ms or delay=60s@0.01:
+    /// reorder, delay. Like stall=30s@0.001: stall, skew, disconnect
+    #[arg(long, value_name = "FAULTS", default_value = "", hide_default_value = true)]
+    #[arg(value_parser = Faults::parse)]
     faults: Faults,
-    /// What chances are drawn from
+    /// What the chances of faults are drawn from: the same number, the same faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// File with the token that opens the exchange; one that is not there is made

@@ -53,7 +53,8 @@ pub enum GoldenCommand {
         /// Name of the case
         #[arg(long, value_name = "CASE")]
         case: String,
-        /// Differences that are shown
+        /// How many differences are shown: the first whole, the others one line each. All of them
+        /// count, whatever is shown
         #[arg(long, value_name = "N", default_value = "5")]
         max_diffs: NonZeroUsize,
     },

@@ -40,15 +40,33 @@ use failure::Failure;
 /// Runs a trading strategy over history or live on paper through one core, journals every event,
 /// and proves that both did the same.
 #[derive(Parser)]
-#[command(name = "lockstep", version, after_help = EXIT_CODES)]
+#[command(name = "lockstep", version, after_help = WORDS_AND_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 same or done · 1 finished and differs · 2 usage, \
-    configuration or missing data · 3 damaged data or journal · 4 nothing selected · 5 not \
-    deterministic · 6 lived, and stopped by the day's loss or a kill · 73 locked · 74 reading or writing failed · 130 interrupted, can go on";
+const WORDS_AND_CODES: &str = "\
+Words:
+  case    a folder below replays/: history, days, symbols, settings (case.toml)
+  run     a folder below runs/, from `replay` or `live`; its journal is in log/
+  facts   strategy bars with their indicators, signals, fills
+  golden  a folder below golden/: facts of a case that somebody accepted
+  key     an instrument, such as 'NSE_EQ|INE155A01022'; quoted, because of the |
+
+Exit codes:
+    0  same, or done
+    1  finished, and differs
+    2  usage, configuration or missing data
+    3  damaged data or journal
+    4  nothing selected
+    5  not deterministic
+    6  lived to the end; the day's loss or a kill had stopped trading
+   73  locked
+   74  reading or writing failed
+  130  interrupted, can go on
+
+`lockstep COMMAND --help` says more of each command.";
 
 #[derive(clap::Subcommand)]
 enum Command {
@@ -68,7 +86,7 @@ enum Command {
     Data(data::DataArgs),
     /// Compare two runs, or a run and a golden
     Diff(diff::DiffArgs),
-    /// Take stock of the goldens, review them, accept a new one
+    /// Take stock of goldens, review, accept, approve differences; signals of your own program
     Golden(golden::GoldenArgs),
     /// Run the core again over a recorded run and compare every output
     Verify(verify::VerifyArgs),
@@ -84,7 +102,7 @@ enum Command {
     Project(project::ProjectArgs),
     /// Show the settings of a case, look for mistakes in cases, list the built-in market facts
     Config(config::ConfigArgs),
-    /// Check the surroundings: market facts, terminal, cases, goldens, runs
+    /// Check what is around here: token, clock, calendar, keys, cases, goldens, disk, port
     Doctor(doctor::DoctorArgs),
     /// Write a completion script for a shell to stdout
     Completions {

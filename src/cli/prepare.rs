@@ -12,6 +12,7 @@ use crate::driver::case::{self, Case, CaseError, Symbol};
 use crate::driver::plan::PlanError;
 use crate::driver::replay::{PrepareError, Replay, ReplayError};
 use crate::golden::book::{Book, Collector};
+use crate::golden::table::{Row, TableKind};
 use crate::journal::reader::Reader;
 use crate::sources::market::Market;
 use crate::sources::store::Store;
@@ -203,6 +204,30 @@ pub fn world_of_run(dir: &Path) -> Result<(World, Told), Failure> {
     let reader = Reader::open(dir).map_err(Failure::from)?;
     let empty = || Failure::new(Exit::Damaged, "the journal holds no run").at(dir.display());
     World::of_journal(reader).map_err(Failure::from)?.ok_or_else(empty)
+}
+
+/// The world of a golden, which is that of its case, and how many rows of the golden the case makes
+/// otherwise by now.
+///
+/// # Errors
+/// When there is no such case, or it cannot be run.
+pub fn world_of_golden(
+    golden: &Book,
+    case: &str,
+    bench: &CaseBench,
+) -> Result<(World, usize), Failure> {
+    let replay = bench.replay(case)?;
+    let (world, told) = World::of_replay(&replay, 1).map_err(broken_off)?;
+    let apart = TableKind::ALL.into_iter().map(|kind| {
+        let theirs = &told.book.table(kind).rows;
+        let is_made = |row: &&Row| {
+            let known = theirs.partition_point(|it| it.known < row.known);
+            let mut same_time = theirs[known..].iter().take_while(|it| it.known == row.known);
+            same_time.any(|it| it.cells == row.cells)
+        };
+        golden.table(kind).rows.iter().filter(|row| !is_made(row)).count()
+    });
+    Ok((world, apart.sum()))
 }
 
 /// Words for two runs whose worlds cannot be taken apart.

@@ -79,9 +79,12 @@ fn fact_within(columns: usize, label: &str, fact: &str) -> String {
     const INDENT: usize = 12;
     let mut text = format!("   {label:<8} ");
     let mut column = INDENT;
-    for (place, part) in fact.split(" · ").enumerate() {
+    let mut parts = fact.split(" · ").enumerate().peekable();
+    while let Some((place, part)) = parts.next() {
         let width = part.chars().count();
-        if place > 0 && column + 3 + width > columns {
+        // Where more follows, there has to be room for the dot that says so.
+        let dot = if parts.peek().is_some() { 2 } else { 0 };
+        if place > 0 && column + 3 + width + dot > columns {
             text.push_str(" ·\n");
             text.push_str(&" ".repeat(INDENT));
             column = INDENT;
@@ -136,6 +139,11 @@ mod tests {
         let narrow = format!("   Label    {part} ·\n            {part}\n");
         assert_eq!(fact_within(WIDTH_MIN, "Label", &[part; 2].join(" · ")), narrow);
         assert_eq!(fact("Short", "a · b"), "   Short    a · b\n");
+        for columns in WIDTH_MIN..=WIDTH {
+            let text = fact_within(columns, "Label", &["eleven char"; 12].join(" · "));
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(columns), "{columns}: {text}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::guard::{Names, Paces, Token};
 use super::metrics::Counters;
 use super::model::{Change, Model};
 use super::parity::Parity;
+use super::runs::Outcomes;
 use super::shelf::Shelf;
 
 /// Changes that a client may lie behind before it is told what it lacks.
@@ -47,6 +48,8 @@ pub struct Shared {
     pub contract: Prepared,
     /// The runs that were looked at last.
     pub shelf: Shelf,
+    /// What runs came to that were read through once.
+    pub outcomes: Outcomes,
     /// The core again over the journal's inputs.
     pub parity: watch::Sender<Arc<Parity>>,
     /// Held by those who do something long.
@@ -70,6 +73,7 @@ impl App {
             state: Prepared::default(),
             contract: Prepared::default(),
             shelf: Shelf::default(),
+            outcomes: Outcomes::default(),
             parity: watch::Sender::new(Arc::default()),
             heavy: Semaphore::new(HEAVY_MAX),
             model: RwLock::default(),

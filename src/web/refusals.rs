@@ -49,7 +49,62 @@ fn words(told: &[u64], refused: &[u64]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use crate::domain::time::Timestamp;
+    use crate::driver::control::notes;
+
+    use super::super::guard::Token;
+    use super::super::{Mode, Options};
     use super::*;
+
+    fn app(control: &Path) -> App {
+        let address = [127, 0, 0, 1].into();
+        let options = Options {
+            run_dir: control.to_owned(),
+            address,
+            port: 1,
+            mode: Mode::Paper,
+            control: Some(control.to_owned()),
+            remote: None,
+            clock: || Timestamp(0),
+        };
+        App::new(options, (address, 1).into(), Token::random().unwrap())
+    }
+
+    #[test]
+    fn those_who_come_within_a_moment_share_a_note_and_the_next_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(dir.path());
+        let refuse = |times: usize| {
+            (0..times).for_each(|_| app.counters.refused(Refusal::Origin));
+            app.refused.notify_one();
+        };
+        let lines = || {
+            let notes = notes(dir.path()).unwrap().into_iter();
+            notes.map(|(_, text)| text.split(',').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let [three, two] = [3, 2].map(|count| format!("the scanner refused {count} requests"));
+        let moment = Duration::from_millis(1);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.unwrap().block_on(async {
+            tokio::time::pause();
+            let passing = tokio::spawn(pass_on(app.clone()));
+            sleep(moment).await;
+            refuse(1);
+            sleep(GATHERED - moment).await;
+            assert_eq!(lines(), [""; 0], "they are gathered");
+            refuse(2);
+            sleep(2 * moment).await;
+            assert_eq!(lines(), [three.as_str()]);
+            refuse(2);
+            sleep(REST - GATHERED).await;
+            assert_eq!(lines(), [three.as_str()], "nobody fills a journal by knocking");
+            sleep(2 * GATHERED + moment).await;
+            assert_eq!(lines(), [three.as_str(), two.as_str()]);
+            passing.abort();
+        });
+    }
 
     #[test]
     fn many_refusals_are_one_line_by_reason() {

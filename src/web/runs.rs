@@ -1,6 +1,8 @@
 //! `GET /api/v1/runs`: the runs that lie beside this one, and what became of each.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use axum::extract::{Path as InPath, State};
 use axum::response::Response;
@@ -8,16 +10,19 @@ use serde::Serialize;
 
 use crate::domain::money::Cash;
 use crate::domain::time::Timestamp;
-use crate::journal::reader::Reader;
+use crate::journal::reader::{End, Reader};
 use crate::sinks::scanner::view::india;
 
 use super::api::{Refused, answer};
 use super::app::App;
 use super::facts::{Facts, TradeJson};
+use super::model::Health;
 use super::shelf::Volume;
 
 /// Runs that are listed at most.
 const RUNS_MAX: usize = 500;
+/// Records that are read at most to fill a list in.
+const RECORDS_MAX: u64 = 500_000;
 /// Trades of a run that are listed at most, the newest.
 const TRADES_MAX: usize = 2_000;
 
@@ -36,10 +41,92 @@ pub struct Listed {
     pub bytes: u64,
     /// Whether this server follows it.
     pub is_this: bool,
+    /// What it came to; none where it was not read yet, or cannot be.
+    pub outcome: Option<Outcome>,
 }
 
-/// The runs, by the names of their folders.
+/// What a run came to, for those who compare runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Outcome {
+    /// Round trips.
+    pub trades: usize,
+    /// Profit after fees, rupees.
+    pub net: f64,
+    /// Whether the run came to its end. Otherwise this is so far.
+    pub is_over: bool,
+}
+
+impl Outcome {
+    fn of(facts: &Facts, is_over: bool) -> Outcome {
+        let (gross, fees) = totals(facts);
+        Outcome { trades: facts.trades.len(), net: gross.minus(fees).rupees(), is_over }
+    }
+}
+
+/// Profit before fees, and fees.
+fn totals(facts: &Facts) -> (Cash, Cash) {
+    facts.trades.iter().fold((Cash::ZERO, Cash::ZERO), |(gross, fees), trade| {
+        (gross.plus(trade.gross), fees.plus(trade.fees))
+    })
+}
+
+/// What runs came to that were read through once, by folder, with the run's name.
+#[derive(Default)]
+pub struct Outcomes(Mutex<BTreeMap<PathBuf, (String, Outcome)>>);
+
+impl Outcomes {
+    fn of(&self, dir: &Path, run_id: &str) -> Option<Outcome> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(dir).filter(|(of, _)| of == run_id).map(|(_, outcome)| *outcome)
+    }
+
+    fn keep(&self, dir: &Path, run_id: &str, outcome: Outcome) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(dir.to_owned(), (run_id.to_owned(), outcome));
+    }
+}
+
+/// Reads a run through, if that takes no more than so many records, and counts them.
+fn read_through(dir: &Path, records_left: &mut u64) -> Option<Outcome> {
+    let (mut reader, mut facts) = (Reader::open(dir).ok()?, Facts::default());
+    while let Some(record) = reader.next_record().ok()? {
+        *records_left = records_left.checked_sub(1)?;
+        facts.take(&record);
+    }
+    Some(Outcome::of(&facts, matches!(reader.end(), Some(End::Sealed(_)))))
+}
+
+/// The runs, by the names of their folders, each with what it came to as far as that is at hand: of
+/// the run that is followed it is, and others are read until enough was read at a time.
 pub fn list(app: &App) -> Vec<Listed> {
+    let mut runs = beside(app);
+    for (dir, run) in &mut runs {
+        run.outcome = match run.is_this {
+            true => {
+                let model = app.model();
+                Some(Outcome::of(&model.facts, model.health == Health::Sealed))
+            }
+            false => app.outcomes.of(dir, &run.run_id),
+        };
+    }
+    let mut records_left = RECORDS_MAX;
+    let may_be_more =
+        |run: &Listed| !run.is_this && run.outcome.is_none_or(|outcome| !outcome.is_over);
+    let mut open: Vec<_> = runs.iter_mut().filter(|(_, run)| may_be_more(run)).collect();
+    // Those of which nothing is known come first, and of these the short ones, so that a long one
+    // keeps nobody from being read.
+    open.sort_by_key(|(_, run)| (run.outcome.is_some(), run.bytes));
+    for (dir, run) in open {
+        if let Some(outcome) = read_through(dir, &mut records_left) {
+            app.outcomes.keep(dir, &run.run_id, outcome);
+            run.outcome = Some(outcome);
+        }
+    }
+    runs.into_iter().map(|(_, run)| run).collect()
+}
+
+/// The runs with their folders, without what they came to.
+fn beside(app: &App) -> Vec<(PathBuf, Listed)> {
     let own = std::fs::canonicalize(&app.options.run_dir).unwrap_or_default();
     let mut dirs: Vec<PathBuf> = match own.parent().map(std::fs::read_dir) {
         Some(Ok(entries)) => entries.flatten().map(|entry| entry.path()).collect(),
@@ -48,18 +135,20 @@ pub fn list(app: &App) -> Vec<Listed> {
     dirs.retain(|dir| dir.join("log").is_dir());
     dirs.sort();
     dirs.truncate(RUNS_MAX);
-    let listed = dirs.iter().filter_map(|dir| {
-        let reader = Reader::open(dir).ok()?;
+    let listed = dirs.into_iter().filter_map(|dir| {
+        let reader = Reader::open(&dir).ok()?;
         let header = reader.header();
         let created = header.created_ns;
-        Some(Listed {
+        let run = Listed {
             id: dir.file_name()?.to_str()?.to_owned(),
             run_id: header.run_id.to_string(),
             kind: if created == 0 { "replay" } else { "live" },
             created: (created != 0).then(|| india(Timestamp(created / 1_000))),
             bytes: reader.segments().iter().map(|segment| segment.bytes).sum(),
-            is_this: *dir == own,
-        })
+            is_this: dir == own,
+            outcome: None,
+        };
+        Some((dir, run))
     });
     listed.collect()
 }
@@ -117,10 +206,7 @@ pub struct Summed {
 impl Summed {
     fn of(id: &str, facts: &Facts, is_sealed: bool, digest: String) -> Summed {
         let run = facts.run.as_ref();
-        let total = |of: fn(&super::facts::Trade) -> Cash| {
-            facts.trades.iter().map(of).fold(Cash::ZERO, Cash::plus)
-        };
-        let (gross, fees) = (total(|trade| trade.gross), total(|trade| trade.fees));
+        let (gross, fees) = totals(facts);
         let seconds = |day: &crate::domain::fact::SessionEnded| i64::from(day.date.0) * 86_400;
         let last = facts.days.last().map(|day| day.date);
         let symbols = run.iter().flat_map(|run| &run.instruments).map(|it| {
@@ -180,7 +266,11 @@ pub async fn sum_up(app: &App, id: &str) -> Result<Summed, Refused> {
         let no_run = || Refused::absent(format!("there is no run '{id}'"));
         let dir = folder(&shared, &id).ok_or_else(no_run)?;
         let sum = |volume: &Volume| {
-            let digest = volume.index.reader().digest().to_string();
+            let reader = volume.index.reader();
+            let (digest, run_id) =
+                (reader.digest().to_string(), reader.header().run_id.to_string());
+            let outcome = Outcome::of(&volume.facts, volume.is_sealed());
+            shared.outcomes.keep(&dir, &run_id, outcome);
             Ok(Summed::of(&id, &volume.facts, volume.is_sealed(), digest))
         };
         shared.shelf.with(&dir, sum).map_err(|error| Refused::broken(&error))

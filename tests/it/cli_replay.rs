@@ -37,8 +37,8 @@ fn the_sample_is_identical_to_its_golden() {
     Replay   4,150 strategy bars (67 incomplete)
     Refused  300 bars · outside-session 300
     Signals  212 · BUY TREND 61 · SELL TREND 74 · BUY REVERSION 37 · SELL REVERSION 40
-    Declined 94 · incomplete-bar 6 · position-open 19 · cooldown 10 · entry-cutoff 9 · daily-loss 49 ·
-             paused 1
+    Declined 94 · incomplete-bar 6 · position-open 19 · cooldown 10 · entry-cutoff 9 ·
+             daily-loss 49 · paused 1
     Trades   118 · win 36.4 % · stop 51 · target 31 · time-stop 5 · session-end 8 · daily-loss 22 ·
              command 1
     Profit   net ₹ -4,528.00 · gross ₹ 5,977.05 · fees ₹ 10,505.05

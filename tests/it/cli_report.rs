@@ -212,6 +212,30 @@ fn the_page_says_why_signals_differ() {
     assert!(page.contains("DIFFERS") && page.contains("Rows that differ"));
     assert!(page.contains("data-class=\"configuration\""), "the gate is another");
     assert!(page.contains("data-class=\"UNEXPLAINED\">0<"), "nothing is left unexplained");
+    // The case has the other rule as well, so it cannot say what the golden was made of.
+    assert!(page.contains("the case sample makes") && page.contains("Why signals differ"));
+}
+
+#[test]
+fn the_page_says_why_fills_differ_from_a_golden_whose_case_still_makes_it() {
+    let desk = Desk::new();
+    desk.run("replay --fees plan --journal runs").expect(0);
+    let run = only_run(&desk, "runs");
+    desk.run(&format!("report html {run} --against {GOLDEN} --out page.html")).expect(1);
+    let page = desk.read("page.html");
+    let found = desk.run(&format!("diff --explain {GOLDEN} {run} --format json")).json(1);
+    let fees = &found["classes"]["configuration"];
+    assert!(fees.as_u64() > Some(200), "{fees}");
+    for (class, count) in found["classes"].as_object().expect("classes") {
+        assert!(page.contains(&format!("data-class=\"{class}\">{count}<")), "{class} {count}");
+    }
+    assert!(page.contains("fees = nse") && page.contains("fee: golden "), "both values, and why");
+    let said = desk.run(&format!("report html {run} --against {GOLDEN} --check page.html"));
+    assert!(said.expect(0).contains("to the byte"));
+    let flags = format!("--against {GOLDEN} --case nowhere --out page.html");
+    desk.run(&format!("report html {run} {flags}")).expect(1);
+    let page = desk.read("page.html");
+    assert!(page.contains("without their causes: the case &#39;nowhere&#39; cannot be run"));
 }
 
 /// Two weeks of the sample as they are, and with another limit and slippage.

@@ -1,9 +1,10 @@
 //! The scanner's server and those who should not change anything: what they are told, what the
 //! journal is told of them, and what being reached from elsewhere takes.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -11,11 +12,11 @@ use std::sync::Arc;
 
 use lockstep::driver::control::{Kind, notes, pending};
 use lockstep::web::remote::{Files, Remote};
-use lockstep::web::{Options, Serving, serve};
+use lockstep::web::{Options, serve};
 use rustls::pki_types::ServerName;
 
 use crate::desk::Desk;
-use crate::serve::{Stage, ask, options};
+use crate::serve::{Listener, Stage, options};
 
 #[test]
 fn requests_that_go_on_and_on_are_slowed_down_but_for_a_kill() {
@@ -42,25 +43,54 @@ fn whoever_knocks_without_end_is_not_heard_any_more_and_others_are() {
     assert_eq!(stage.get("/scanner").status, 200);
 }
 
-/// The notes that wait, once there are some. Each look is a request, so it takes its time.
-fn noted(control: &Path, serving: &Serving) -> Vec<String> {
-    let looks = (0..20_000).map(|_| {
-        ask(serving, "GET", "/metrics", &[], "");
-        notes(control).unwrap()
-    });
-    let found = { looks }.find(|notes| !notes.is_empty()).expect("a note comes");
-    found.into_iter().map(|(_, text)| text).collect()
+/// What notes say was refused, by reason. Those who come within a moment share a note, and what a
+/// moment is depends on the machine, so notes are added up.
+fn reasons<'a>(notes: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, u64> {
+    let mut reasons = BTreeMap::new();
+    for note in notes {
+        let (all, listed) = note
+            .split_once("the scanner refused ")
+            .and_then(|(_, rest)| rest.split_once(", nothing changed: "))
+            .unwrap_or_else(|| panic!("{note}"));
+        let all: u64 = all.split(' ').next().unwrap().parse().unwrap();
+        let counted = listed.trim_end_matches('"').split(", ").map(|one| {
+            let (reason, count) = one.rsplit_once(' ').unwrap_or_else(|| panic!("{note}"));
+            let count: u64 = count.parse().unwrap_or_else(|_| panic!("{note}"));
+            *reasons.entry(reason.to_owned()).or_default() += count;
+            count
+        });
+        assert_eq!(counted.sum::<u64>(), all, "{note}");
+    }
+    reasons
+}
+
+fn by_reason<const N: usize>(counts: [(&str, u64); N]) -> BTreeMap<String, u64> {
+    counts.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect()
+}
+
+/// The notes that wait, once they tell of so many refusals. The server's signs of life are the
+/// clock: there is one every two seconds, and notes come five seconds apart.
+fn noted(control: &Path, addr: SocketAddr, refusals: u64) -> BTreeMap<String, u64> {
+    let mut listener = Listener::at(addr, None);
+    for _ in 0..60 {
+        let notes = notes(control).unwrap();
+        let reasons = reasons(notes.iter().map(|(_, text)| text.as_str()));
+        if reasons.values().sum::<u64>() >= refusals {
+            return reasons;
+        }
+        listener.beat();
+    }
+    panic!("no note of {refusals} refusals came in two minutes");
 }
 
 #[test]
-fn refusals_become_one_note_for_the_journal() {
+fn refusals_become_notes_for_the_journal() {
     let stage = Stage::new();
     stage.post("kill", &[("origin", "https://evil.test")], "{}");
     stage.post("kill", &[("x-lockstep-token", "")], "{}");
     stage.get("/api/v1/control/kill");
-    let notes = noted(&stage.control(), &stage.serving);
-    let note = "the scanner refused 3 requests, nothing changed: origin 1, token 1, method 1";
-    assert_eq!(notes, [note]);
+    let noted = noted(&stage.control(), stage.serving.addr, 3);
+    assert_eq!(noted, by_reason([("origin", 1), ("token", 1), ("method", 1)]));
 }
 
 /// Sends a request as it stands and gives the status.
@@ -111,22 +141,24 @@ fn six_ways_to_kill_a_run_from_elsewhere_are_refused_and_journalled() {
     assert_eq!(raw(&addr, &page("/api/v1/control/kill")), 405, "GET");
     let run = fs::read_dir(desk.at("runs")).unwrap().next().unwrap().unwrap().path();
     let control = run.join("control");
-    let mut looks = (0..20_000).map(|_| {
-        raw(&addr, &page("/metrics"));
-        notes(&control).unwrap()
-    });
-    assert!(looks.any(|notes| !notes.is_empty()), "the scanner leaves a note");
+    let addr = addr.parse().unwrap();
+    let want =
+        by_reason([("host", 2), ("origin", 1), ("token", 1), ("content-type", 1), ("method", 1)]);
+    assert_eq!(noted(&control, addr, 6), want, "the scanner leaves notes");
     assert_eq!(pending(&control).unwrap(), [], "nobody asked for anything");
-    let told = tape.map(Result::unwrap).find(|line| line.contains("the scanner refused"));
+    let mut told = Vec::new();
+    for line in tape.map(Result::unwrap).filter(|line| line.contains("the scanner refused")) {
+        told.push(line);
+        if reasons(told.iter().map(String::as_str)) == want {
+            break;
+        }
+    }
     child.kill().unwrap();
     child.wait().unwrap();
-    let told = told.expect("it is journalled");
-    assert!(told.contains("refused 6 requests, nothing changed"), "{told}");
-    for why in ["host 2", "origin 1", "token 1", "content-type 1", "method 1"] {
-        assert!(told.contains(why), "{why}: {told}");
-    }
+    assert_eq!(reasons(told.iter().map(String::as_str)), want, "all of it is journalled");
     let stats = desk.run_in("", &["journal", "cat", &run.to_string_lossy()]);
-    assert!(stats.stdout.contains("the scanner refused 6 requests"), "it is in the journal");
+    let journalled = stats.stdout.lines().filter(|line| line.contains("the scanner refused"));
+    assert_eq!(reasons(journalled), want, "it is in the journal");
     assert!(!stats.stdout.contains(" command "), "and no command is");
 }
 

@@ -10,7 +10,7 @@ use lockstep::journal::record::Kind;
 use lockstep::sinks::scanner::Scanner;
 use lockstep::sinks::scanner::view::View;
 use lockstep::web::shelf::{Shelf, Sides};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::serve::{Listener, QUIET, Stage, addresses, write, writer};
 use crate::world::World;
@@ -76,6 +76,43 @@ fn a_state_from_the_middle_is_the_state_from_genesis() {
     assert!(checked > 100, "{checked}");
     let parts = shelf.with(&run, |volume| Ok(volume.index.parts().len())).unwrap();
     assert!(parts > 2, "{parts}");
+}
+
+#[test]
+fn runs_are_listed_with_what_they_came_to() {
+    const TRADE: &str = "w 09:30\n 09:30 A 101.20 101.40 101.10 101.30";
+    const STOPPED: &str = "09:31 A 101.30 101.30 99.95 100";
+    let mut stage = Stage::new();
+    stage.tell(QUIET);
+    let open = stage.tell(TRADE);
+    stage.state_at(open);
+    let mut world = World::new();
+    let beside = |name: &str| stage.dir.path().join(name);
+    let mut over = writer(&beside("over"), &world);
+    let mut records = world.journal(QUIET);
+    records.extend(world.journal(&format!("{TRADE}\n {STOPPED}\n w 15:30")));
+    records.iter().for_each(|record| write(&mut over, record));
+    over.seal().unwrap();
+    let list = || {
+        let runs = stage.get("/api/v1/runs").json();
+        let of = |run: &Value| (run["id"].as_str().unwrap().to_owned(), run["outcome"].clone());
+        runs.as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let outcome = |trades: u64, net: f64, is_over: bool| -> Value {
+        json!({ "trades": trades, "net": net, "is_over": is_over })
+    };
+    let whole = ("over".to_owned(), outcome(1, -602.5, true));
+    let so_far = ("live-small".to_owned(), outcome(0, 0.0, false));
+    assert_eq!(list(), [so_far.clone(), whole.clone()]);
+    assert_eq!(list(), [so_far, whole.clone()], "and again, from what is known");
+    let last = stage.tell(STOPPED);
+    stage.state_at(last);
+    let runs = stage.get("/api/v1/runs").json();
+    assert_eq!(runs[0]["outcome"], outcome(1, -602.5, false), "the run went on");
+    let page = stage.get("/runs").body;
+    let told = |text: &str| page.matches(text).count();
+    assert_eq!((told("-602.50"), told("so far"), told("was not read yet")), (2, 1, 0), "{page}");
+    assert_eq!(stage.get("/api/v1/runs/over").json()["net"], whole.1["net"]);
 }
 
 #[test]

@@ -93,7 +93,8 @@ impl Server {
         let url = format!("https://{}", listener.local_addr().expect("an address"));
         let thread = thread::spawn(move || {
             let (stream, _) = listener.accept().expect("somebody comes");
-            stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+            // Only so that nobody waits for ever; however slow the machine is, this is longer.
+            stream.set_read_timeout(Some(Duration::from_secs(300))).expect("a time-out");
             let tap = Tap { stream, wire: Vec::new() };
             let connection = ServerConnection::new(config).expect("a connection");
             let mut tls = StreamOwned::new(connection, tap);

@@ -23,7 +23,7 @@ const SHOWN: usize = 5;
 /// Arguments of `lockstep data check`.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Directory of the history
+    /// Directory of the history; needed without --case
     #[arg(required_unless_present = "case", conflicts_with = "case")]
     dir: Option<PathBuf>,
     /// Check the history of this case, and the labels that it gives its symbols
@@ -35,11 +35,11 @@ pub(super) struct CheckArgs {
     /// Only these keys
     #[arg(long, value_name = "KEY", num_args = 1..)]
     symbol: Vec<String>,
-    /// First day, YYYY-MM-DD
-    #[arg(long, value_parser = parse_date)]
+    /// First day, YYYY-MM-DD [default: the first there is]
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
     from: Option<Date>,
-    /// Last day, YYYY-MM-DD
-    #[arg(long, value_parser = parse_date)]
+    /// Last day, YYYY-MM-DD [default: the last there is]
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
     to: Option<Date>,
     /// How the report is written
     #[arg(long, value_enum, default_value_t)]

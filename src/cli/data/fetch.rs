@@ -34,16 +34,16 @@ pub(super) struct FetchArgs {
     /// Keys of the instruments, such as 'NSE_EQ|INE155A01022'
     #[arg(long, alias = "symbols", value_name = "KEY", num_args = 1.., required = true)]
     symbol: Vec<String>,
-    /// Directory of the history; where a live run looks for it without this
+    /// Directory of the history; the default is where a live run looks for it
     #[arg(long, value_name = "DIR", default_value = live::DATA)]
     out: PathBuf,
     /// First day, YYYY-MM-DD
-    #[arg(long, value_parser = parse_date)]
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
     from: Option<Date>,
-    /// Last day, YYYY-MM-DD; yesterday without it
-    #[arg(long, value_parser = parse_date)]
+    /// Last day, YYYY-MM-DD [default: yesterday]
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
     to: Option<Date>,
-    /// Sessions before the last day, where no first day is given
+    /// Sessions (trading days) up to the last day, where no first day is given
     #[arg(long, value_name = "N", default_value_t = 30, conflicts_with = "from")]
     sessions: usize,
     /// Ask for days that the history already has, and replace them by what is answered

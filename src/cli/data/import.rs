@@ -23,13 +23,13 @@ pub(super) struct ImportArgs {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The instrument's key, such as NSE_EQ|INE155A01022
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     symbol: String,
-    /// Directory of the history
-    #[arg(long)]
+    /// Directory of the history; made where it is not there
+    #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Which end of its minute a bar's time names
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "END", value_enum, default_value_t)]
     label: LabelChoice,
     /// Take times without an offset as universal time, not Indian time
     #[arg(long)]
@@ -47,10 +47,10 @@ pub(super) struct ImportArgs {
 /// Names of columns. Without them the usual names are looked for, whatever their case.
 #[derive(Debug, Args)]
 struct ColumnArgs {
-    /// Column of the time
+    /// Column of the time [default: found by its usual names, as are the others]
     #[arg(long, value_name = "NAME")]
     time_column: Option<String>,
-    /// Column of the first price
+    /// Column of the first price, in rupees, as are the others
     #[arg(long, value_name = "NAME")]
     open_column: Option<String>,
     /// Column of the highest price
@@ -62,7 +62,7 @@ struct ColumnArgs {
     /// Column of the last price
     #[arg(long, value_name = "NAME")]
     close_column: Option<String>,
-    /// Column of the volume
+    /// Column of the volume, in shares
     #[arg(long, value_name = "NAME")]
     volume_column: Option<String>,
 }

@@ -21,7 +21,6 @@ use crate::golden::align::class::Class;
 use crate::golden::compare::{Difference, DifferenceKind, compare_under};
 use crate::golden::exceptions::{Exception, Ruling};
 use crate::golden::store::Golden;
-use crate::golden::table::TableKind;
 
 /// Differences with their causes, and what somebody approved of them.
 struct Explained<'a> {
@@ -88,9 +87,7 @@ fn golden_side(args: &DiffArgs, between: Vec<Exception>) -> Result<GoldenSide, F
     let name = args.a.file_name().map(|name| name.to_string_lossy().into_owned());
     let case = args.case.clone().or(name).unwrap_or_default();
     let bench = CaseBench { market: prepare::market()?, replays: args.replays.clone() };
-    let replay = bench.replay(&case)?;
-    let (world, told) = World::of_replay(&replay, 1).map_err(prepare::broken_off)?;
-    let apart = apart(&book, &told.book);
+    let (world, apart) = prepare::world_of_golden(&book, &case, &bench)?;
     if apart > 0 {
         notes.push(format!(
             "the case {case} makes {apart} rows of A otherwise now: was a file, the history or a \
@@ -98,19 +95,6 @@ fn golden_side(args: &DiffArgs, between: Vec<Exception>) -> Result<GoldenSide, F
         ));
     }
     Ok(GoldenSide { world, book, exceptions, notes })
-}
-
-/// Rows of a golden that its case does not make.
-fn apart(golden: &Book, told: &Book) -> usize {
-    let rows = |kind: TableKind| {
-        let theirs = &told.table(kind).rows;
-        golden.table(kind).rows.iter().filter(move |row| {
-            let known = theirs.partition_point(|it| it.known < row.known);
-            let same_time = theirs[known..].iter().take_while(|it| it.known == row.known);
-            !same_time.into_iter().any(|it| it.cells == row.cells)
-        })
-    };
-    TableKind::ALL.into_iter().map(|kind| rows(kind).count()).sum()
 }
 
 /// The sides of a difference, as few words as will do.

@@ -30,16 +30,17 @@ use super::import::{self, FileArgs, Imported};
 pub struct AlignArgs {
     #[command(flatten)]
     file: FileArgs,
-    /// Live: causal, or compat-live
+    /// The rules that your signals are held against: causal, or compat-live
     #[arg(long, value_name = "PROFILE", default_value = "causal", value_parser = profile)]
     live: Profile,
-    /// Live is this recorded run, with the minutes and the settings that it had
+    /// Hold your signals against this recorded run instead, with the minutes and the settings that
+    /// it had
     #[arg(long, value_name = "RUN", conflicts_with = "live")]
     run: Option<PathBuf>,
     /// Count by symbol, type, side or month as well
     #[arg(long, value_name = "WHAT")]
     by: Option<ByChoice>,
-    /// Differences that are shown to people
+    /// Rows of the table of differences for people; json and csv have all
     #[arg(long, value_name = "N", default_value = "30")]
     max_diffs: usize,
     /// What goes to stdout: human, json, or csv (the differences)

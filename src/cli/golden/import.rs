@@ -42,7 +42,8 @@ pub struct FileArgs {
     /// Last month or day with --data, inclusive
     #[arg(long, value_name = "DATE", requires = "data")]
     to: Option<String>,
-    /// Columns that do not have a usual name, such as symbol=SCRIP,time=WHEN
+    /// Columns that do not have a usual name, such as symbol=SCRIP,time=WHEN; the roles are symbol,
+    /// time, side, type, price, quantity, stop and target
     #[arg(long, value_name = "ROLE=COLUMN", value_delimiter = ',', value_parser = role_and_column)]
     map: Vec<(String, String)>,
     /// Which end of its bar a time names [default: found out from the bars' closes]

@@ -19,19 +19,20 @@ use super::Stop;
 pub struct CatArgs {
     /// The run's directory, or its log/
     pub run: PathBuf,
-    /// First input
+    /// First input, by its number: of the event 5117.3 it is 5117
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     pub from: u64,
-    /// Last input
+    /// Last input, by its number [default: the last there is]
     #[arg(long, value_name = "SEQ", default_value_t = u64::MAX, hide_default_value = true)]
     pub to: u64,
-    /// Only these kinds, with commas between, such as signal,fill
+    /// Only these kinds, with commas between, such as signal,fill; a word that is none lists them
+    /// all
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind_of)]
     pub kind: Vec<Kind>,
     /// Only events of this instrument: its key, or a symbol it had
     #[arg(long, value_name = "KEY")]
     pub symbol: Option<String>,
-    /// At most so many lines
+    /// At most so many lines [default: all]
     #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
     pub limit: u64,
 }

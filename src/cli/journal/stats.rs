@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::exit::Exit;
+use crate::cli::terminal::grouped;
 use crate::domain::event::Event;
 use crate::domain::time::Timestamp;
 use crate::journal::record::Kind;
@@ -58,7 +59,9 @@ pub fn stats(args: &StatsArgs, out: &mut impl Write) -> Result<Exit, Stop> {
     match args.format {
         Format::Human => {
             for (measure, value) in stats.rows() {
-                writeln!(out, "{measure:<16} {value}")?;
+                let value = value.parse().map_or(value, grouped);
+                // A digest and the longest word before it are as wide as a small terminal.
+                writeln!(out, "{measure:<15} {value}")?;
             }
         }
         Format::Json => writeln!(out, "{:#}", stats.json())?,
@@ -193,37 +196,37 @@ mod tests {
     fn statistics_are_one_measure_per_row() {
         let dir = journal(true);
         insta::assert_snapshot!(counted(dir.path(), Format::Human), @"
-        run              d3500557e87889f9e04e0c0d30d11a3d
-        core version     2
-        first time       2024-10-01T09:15
-        last time        2024-10-01T15:30
-        inputs           9
-        records          20
-        run-started      1
-        bar              1
-        tick             1
-        watermark        1
-        command          1
-        backfill         1
-        gap              1
-        notice           1
-        run-ended        1
-        bar-1m           1
-        bar-15m          1
-        indicators       1
-        signal           1
-        order            1
-        rejection        1
-        fill             1
-        position         1
-        halt             1
-        session-ended    1
-        bar-15m-revised  1
-        segments         1
-        batches          9
-        bytes            7568
-        digest           701e7ec071ffac9156e03b9baaa1ce9e08b6232bb254f15a204265ede19dd0f7
-        end              sealed
+        run             d3500557e87889f9e04e0c0d30d11a3d
+        core version    2
+        first time      2024-10-01T09:15
+        last time       2024-10-01T15:30
+        inputs          9
+        records         20
+        run-started     1
+        bar             1
+        tick            1
+        watermark       1
+        command         1
+        backfill        1
+        gap             1
+        notice          1
+        run-ended       1
+        bar-1m          1
+        bar-15m         1
+        indicators      1
+        signal          1
+        order           1
+        rejection       1
+        fill            1
+        position        1
+        halt            1
+        session-ended   1
+        bar-15m-revised 1
+        segments        1
+        batches         9
+        bytes           7,568
+        digest          701e7ec071ffac9156e03b9baaa1ce9e08b6232bb254f15a204265ede19dd0f7
+        end             sealed
         ");
         let csv = counted(dir.path(), Format::Csv);
         assert!(csv.starts_with("measure,value\nrun,"));

@@ -106,10 +106,11 @@ pub struct LiveArgs {
     /// How fast a stand-in's market goes: max (as fast as it is read), 60x, 1x
     #[arg(long, value_name = "SPEED", default_value = "max", value_parser = Speed::parse)]
     speed: Speed,
-    /// What goes wrong on the line of a stand-in, as for `lockstep feed serve`
-    #[arg(long, value_name = "FAULTS", default_value = "", value_parser = Faults::parse)]
+    /// What goes wrong on the line of a stand-in, as for `lockstep feed serve` [default: nothing]
+    #[arg(long, value_name = "FAULTS", default_value = "", hide_default_value = true)]
+    #[arg(value_parser = Faults::parse)]
     faults: Faults,
-    /// What chances are drawn from
+    /// What the chances of faults are drawn from: the same number, the same faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Directory of the cases
@@ -349,12 +350,16 @@ pub fn salt_seed(stamp: Stamp) -> u64 {
     u64::from_le_bytes(crate::journal::frame::array(hasher.finalize().as_bytes(), 0))
 }
 
-/// Set by Ctrl-C and by a polite kill.
+/// Set by Ctrl-C and by a polite kill: by the signal's handler itself and not by a thread that has
+/// to come to it first, so the run's very next look finds it.
 fn stop_when_told() -> Result<Arc<AtomicBool>, Failure> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
-    let set = ctrlc::set_handler(move || told.store(true, Ordering::Relaxed));
-    set.map_err(|error| Failure::new(Exit::Io, "failed to listen for Ctrl-C").because(error))?;
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(|error| {
+            Failure::new(Exit::Io, "failed to listen for Ctrl-C").because(error)
+        })?;
+    }
     Ok(stop)
 }
 

@@ -40,22 +40,25 @@ pub struct ReplayArgs {
     /// Directory of the cases
     #[arg(long, value_name = "DIR", default_value = "replays")]
     replays: PathBuf,
-    /// Replay this history instead of a case's
+    /// Replay this history instead of a case's; needs --from and --to
     #[arg(long, value_name = "DIR", requires = "from", requires = "to")]
     data: Option<PathBuf>,
     /// Keys of the symbols to trade [default: all]
     #[arg(long, value_name = "KEY", num_args = 1..)]
     symbols: Vec<String>,
     /// Rules that make signals: causal, or compat-live, which brings execution and fees compat
+    /// [default: the case's]
     #[arg(long, value_name = "NAME", value_parser = profile)]
     profile: Option<Profile>,
-    /// Rules that turn signals into fills: honest or compat
+    /// Rules that turn signals into fills: honest, compat, or observe, which fills nothing
+    /// [default: the case's]
     #[arg(long, value_name = "NAME", value_parser = execution_profile)]
     execution: Option<ExecutionProfile>,
-    /// Fee schedule: nse, plan or compat
+    /// Fee schedule: nse, plan or compat [default: the case's]
     #[arg(long, value_name = "NAME")]
     fees: Option<String>,
-    /// Sessions before the first day that warm the indicators up
+    /// Sessions (trading days) before the first day that warm the indicators up [default: the
+    /// case's; 20 with --data]
     #[arg(long, value_name = "N")]
     warmup_sessions: Option<usize>,
     /// Directory of the golden to hold the facts against [default: golden/<CASE>]
@@ -64,10 +67,11 @@ pub struct ReplayArgs {
     /// Directory below which the run's journal is written
     #[arg(long, value_name = "DIR", default_value = "runs")]
     journal: PathBuf,
-    /// Write no journal
+    /// Write no journal, so nothing is left to explain, verify or serve
     #[arg(long)]
     no_journal: bool,
-    /// Differences that are shown
+    /// How many differences from golden are shown: the first whole, the others one line each. All
+    /// of them count, whatever is shown
     #[arg(long, value_name = "N", default_value = "5")]
     max_diffs: NonZeroUsize,
     /// Threads that decode history [default: all cores]

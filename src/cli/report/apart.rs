@@ -1,24 +1,33 @@
-//! A run held against another run, on its page: why they differ, in the same numbers and words as
-//! `lockstep diff --explain OTHER RUN`.
+//! A run held against another run or a golden, on its page: why they differ, in the same numbers
+//! and words as `lockstep diff --explain OTHER RUN`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::failure::Failure;
 use crate::cli::golden::failure;
-use crate::cli::prepare;
+use crate::cli::prepare::{self, CaseBench};
 use crate::driver::align::runs::{Cause, Explanation, Runs, RunsError};
+use crate::driver::align::world::World;
+use crate::golden::Book;
 use crate::golden::align::class::Class;
 use crate::golden::compare::Difference;
+use crate::golden::exceptions::Ruling;
 use crate::golden::render::{Labels, values};
+use crate::golden::store::Golden;
 use crate::web::pages::Safe;
 
 use super::cells::{section, table};
-use super::html::Page;
+use super::html::{HtmlArgs, Page};
 use super::sections::{LISTED, counts_words};
 
 /// What the other run and this one are called on the page.
-const NAMES: (&str, &str) = ("the other", "this");
+const RUNS: (&str, &str) = ("the other", "this");
+/// And what a golden and this run are.
+const GOLDEN: (&str, &str) = ("golden", "this");
+
+/// A difference with its cause.
+type Row<'a> = (&'a Difference, &'a Cause);
 
 /// What came of holding the runs against each other.
 pub(super) enum Apart {
@@ -34,14 +43,48 @@ pub(super) enum Apart {
 /// When a journal cannot be read, or nothing is in both.
 pub(super) fn of_runs(other: &Path, run: &Path) -> Result<Apart, Failure> {
     let (golden, said) = prepare::world_of_run(other)?;
+    let explained = explain((&golden, &said.book), run)?;
+    Ok(explained.map_or_else(Apart::OtherSymbols, Apart::Explained))
+}
+
+/// Holds a run against a golden with the minutes and settings of its case. Where that case does not
+/// say any more what stands in the golden, in words.
+///
+/// # Errors
+/// When the journal cannot be read, or nothing is in both.
+pub(super) fn of_golden(
+    args: &HtmlArgs,
+    golden: &Golden,
+) -> Result<Result<Box<Explanation>, String>, Failure> {
+    let place = args.against.as_deref().and_then(Path::file_name);
+    let name = place.map(|name| name.to_string_lossy().into_owned());
+    let case = args.case.clone().or(name).unwrap_or_default();
+    let bench = CaseBench { market: prepare::market()?, replays: args.replays.clone() };
+    let world = match prepare::world_of_golden(&golden.book, &case, &bench) {
+        Ok((world, 0)) => world,
+        Ok((_, apart)) => {
+            return Ok(Err(format!(
+                "the case {case} makes {apart} rows of the golden otherwise by now"
+            )));
+        }
+        Err(no) => return Ok(Err(format!("the case '{case}' cannot be run: {}", no.what))),
+    };
+    explain((&world, &golden.book), &args.run)
+}
+
+/// Every difference with its cause; in words where the two have other symbols.
+fn explain(
+    golden: (&World, &Book),
+    run: &Path,
+) -> Result<Result<Box<Explanation>, String>, Failure> {
     let (live, told) = prepare::world_of_run(run)?;
-    let runs = match Runs::new((&golden, &said.book), (&live, &told)) {
+    let runs = match Runs::new(golden, (&live, &told)) {
         Ok(runs) => runs,
-        Err(RunsError::Symbols(error)) => return Ok(Apart::OtherSymbols(error.to_string())),
+        Err(RunsError::Symbols(error)) => return Ok(Err(error.to_string())),
         Err(RunsError::Compare(error)) => return Err(failure(error, "CASE")),
     };
     let explained = runs.explanation().map_err(|error| failure(error, "CASE"))?;
-    Ok(Apart::Explained(Box::new(explained)))
+    Ok(Ok(Box::new(explained)))
 }
 
 impl Apart {
@@ -69,32 +112,51 @@ pub(super) fn differences(page: &Page<'_>) -> String {
     };
     let mut text = format!("<p class=\"lead\">{}</p>\n", Safe(apart.words()));
     if let Apart::Explained(found) = apart {
-        let (gone, of) = (found.gone, found.witnessed());
-        text += &format!(
-            "<p>This run was run again with each part of the other's data, settings and commands \
-             that it has not; <span data-count=\"gone\">{gone}</span> of \
-             <span data-count=\"witnessed\">{of}</span> differences were gone. The same in a \
-             terminal: <span class=\"line\">lockstep diff --explain {} {}</span></p>\n",
-            Safe(other.display()),
-            Safe(page.report.place.display())
-        );
+        text += &tried(found, other, &page.report.place);
         for note in &found.comparison.notes {
             text += &format!("<p class=\"bad\">{}</p>\n", Safe(note));
         }
-        text += &classes(found);
-        if let Some(words) = found.profile_words() {
-            text += &format!("<p>strategy.profile {}</p>\n", Safe(words));
-        }
-        text += &rows(found, other);
+        text += &causes(found, found.as_asked().collect(), other, RUNS);
     }
     section("The other run and what differs", &text)
 }
 
+/// Why the rows differ from a golden that nobody approved.
+pub(super) fn from_golden(found: &Explanation, ruling: Ruling<'_>, page: &Page<'_>) -> String {
+    let Some(against) = &page.report.against else { return String::new() };
+    let open = found.as_asked().filter(|(one, _)| ruling.approves(one).is_none()).collect();
+    tried(found, &against.place, &page.report.place) + &causes(found, open, &against.place, GOLDEN)
+}
+
+/// What was tried, and how to see it again.
+fn tried(found: &Explanation, other: &Path, run: &Path) -> String {
+    let (gone, of) = (found.gone, found.witnessed());
+    format!(
+        "<p>This run was run again with each part of the other side's data, settings and commands \
+         that it has not; <span data-count=\"gone\">{gone}</span> of \
+         <span data-count=\"witnessed\">{of}</span> differences were gone. The same in a terminal: \
+         <span class=\"line\">lockstep diff --explain {} {}</span></p>\n",
+        Safe(other.display()),
+        Safe(run.display())
+    )
+}
+
+/// What makes these rows differ, and the first of them.
+fn causes(found: &Explanation, all: Vec<Row<'_>>, other: &Path, names: (&str, &str)) -> String {
+    let mut text = classes(&all);
+    if let Some(words) = found.profile_words() {
+        text += &format!("<p>strategy.profile {}</p>\n", Safe(words));
+    }
+    text + &rows(&all, other, names)
+}
+
 /// The classes of differences, each with how many there are and the first with its witness.
-fn classes(found: &Explanation) -> String {
-    let mut first: BTreeMap<Class, (&Difference, &Cause)> = BTreeMap::new();
-    for (difference, cause) in found.as_asked() {
+fn classes(all: &[Row<'_>]) -> String {
+    let (mut first, mut counts): (BTreeMap<Class, Row<'_>>, _) =
+        (BTreeMap::new(), BTreeMap::from([(Class::Unexplained, 0)]));
+    for &(difference, cause) in all {
         first.entry(cause.class).or_insert((difference, cause));
+        *counts.entry(cause.class).or_default() += 1;
     }
     let row = |(class, count): (Class, usize)| {
         let (name, witness) = first.get(&class).map_or_else(Default::default, |(one, cause)| {
@@ -108,16 +170,15 @@ fn classes(found: &Explanation) -> String {
              <td class=\"line\">{name}</td><td>{witness}</td></tr>\n"
         )
     };
-    let rows: String = found.classes().into_iter().map(row).collect();
+    let rows: String = counts.into_iter().map(row).collect();
     let title = "<h3>Why they differ</h3>\n";
     title.to_owned() + &table(&["Class", "#Rows", "The first", "Gone if"], &rows)
 }
 
 /// The first rows that differ, with both values.
-fn rows(found: &Explanation, other: &Path) -> String {
-    let (golden, replay) = NAMES;
+fn rows(all: &[Row<'_>], other: &Path, (golden, replay): (&str, &str)) -> String {
     let labels = Labels { place: other, has_files: false, golden, replay, help: &[] };
-    let row = |(difference, cause): (&Difference, &Cause)| {
+    let row = |(difference, cause): &Row<'_>| {
         format!(
             "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"line\">{}</td><td>{}</td>\
              <td class=\"line\">{}</td></tr>\n",
@@ -129,8 +190,8 @@ fn rows(found: &Explanation, other: &Path) -> String {
             Safe(cause.words()),
         )
     };
-    let rows: String = found.as_asked().take(LISTED).map(row).collect();
-    let count = found.causes.len();
+    let rows: String = all.iter().take(LISTED).map(row).collect();
+    let count = all.len();
     if count == 0 {
         return String::new();
     }

@@ -15,6 +15,7 @@ use crate::cli::terminal;
 use crate::domain::time::Date;
 use crate::driver::account;
 use crate::driver::align::ground::Ground;
+use crate::driver::align::runs::Explanation;
 use crate::golden::align::class::Explained;
 use crate::golden::compare::Comparison;
 use crate::golden::store::Golden;
@@ -31,9 +32,18 @@ use super::{Reported, account_failure, figures, sections};
 pub struct HtmlArgs {
     /// The run's directory, or its log/
     pub run: PathBuf,
-    /// The backtest that it has to live up to: another run, or a golden
+    /// The backtest that it has to live up to: another run, or a golden. Each bar, signal and fill
+    /// that differs is told with its cause. A golden holds facts and not the minutes and settings
+    /// behind them, so against one that takes its case, as long as that still makes the golden;
+    /// otherwise only signals are told with their causes
     #[arg(long, value_name = "RUN|GOLDEN")]
     pub against: Option<PathBuf>,
+    /// Against a golden: the case that it belongs to [default: the name of its directory]
+    #[arg(long, value_name = "NAME", requires = "against")]
+    pub case: Option<String>,
+    /// Against a golden: directory of the cases
+    #[arg(long, value_name = "DIR", default_value = "replays")]
+    pub replays: PathBuf,
     /// The page to write
     #[arg(long, value_name = "FILE", required_unless_present = "check")]
     pub out: Option<PathBuf>,
@@ -57,7 +67,9 @@ pub(super) struct Page<'a> {
 pub(super) struct Judged<'a> {
     pub golden: &'a Golden,
     pub comparison: Comparison,
-    /// Why signals differ, where they do.
+    /// Why rows differ, where they do and the golden's case can say it; if it cannot, why not.
+    pub rows: Option<Result<Box<Explanation>, String>>,
+    /// Why signals differ, where they do and the case cannot say it.
     pub causes: Option<(Ground, Vec<Explained>)>,
     pub today: Date,
 }
@@ -95,14 +107,19 @@ fn judged<'a>(
     let Some(golden) = against.and_then(|against| against.golden.as_ref()) else { return Ok(None) };
     let compared = golden.judge(&report.recorded.book, today);
     let comparison = compared.map_err(|error| crate::cli::golden::failure(error, "CASE"))?;
-    let is_of_signal = |table: TableKind| table == TableKind::Signals;
-    let differs = comparison.differences.iter().any(|it| is_of_signal(it.table));
-    let causes = differs.then(|| {
+    let mut differences = comparison.differences.iter();
+    let is_of_signals = differences.any(|it| it.table == TableKind::Signals);
+    let rows = match comparison.differences.is_empty() {
+        true => None,
+        false => Some(apart::of_golden(args, golden)?),
+    };
+    let is_left = is_of_signals && matches!(rows, Some(Err(_)));
+    let causes = is_left.then(|| {
         let reader = Reader::open(&args.run).map_err(Failure::from)?;
         let causes = account::causes(reader, &golden.book.signals);
         causes.map_err(|error| account_failure(error, &args.run))
     });
-    Ok(Some(Judged { golden, comparison, causes: causes.transpose()?, today }))
+    Ok(Some(Judged { golden, comparison, rows, causes: causes.transpose()?, today }))
 }
 
 /// Whether a page is the run's.

@@ -8,14 +8,16 @@ use serde_json::Value;
 use crate::cli::terminal::rupees;
 use crate::domain::fact::SignalKind;
 use crate::domain::money::Cash;
+use crate::driver::align::ground::Ground;
 use crate::driver::settings::settings;
 use crate::golden::align::class::{Class, Explained};
 use crate::golden::compare::Comparison;
-use crate::golden::exceptions::{Exception, fact};
+use crate::golden::exceptions::{Exception, Ruling, fact};
 use crate::sinks::report::promise::Verdict;
 use crate::web::pages::Safe;
 
 use super::Reported;
+use super::apart;
 use super::cells::{Document, money, section, table};
 use super::chart::{self, Series};
 use super::economics;
@@ -221,32 +223,25 @@ pub(super) fn windows(page: &Page<'_>) -> String {
 
 /// What differs from the golden: counts, causes, rows, and what is approved.
 pub(super) fn differences(page: &Page<'_>) -> String {
-    let Some(Judged { comparison, causes, golden, today }) = &page.judged else {
+    let Some(Judged { comparison, rows, causes, golden, today }) = &page.judged else {
         return String::new();
     };
     let mut text = format!("<p class=\"lead\">{}</p>\n", Safe(counts_words(comparison)));
     for note in comparison.notes.iter().chain(&comparison.exception_faults) {
         text += &format!("<p class=\"bad\">{}</p>\n", Safe(note));
     }
-    if let Some((ground, explained)) = causes {
-        let key =
-            |one: &Explained| ground.run.instruments[one.difference.instrument.index()].key.clone();
-        text += &classes(explained, &key);
-    }
-    let rows: String = comparison
-        .differences
-        .iter()
-        .take(LISTED)
-        .map(|difference| format!("<tr><td class=\"line\">{}</td></tr>\n", Safe(fact(difference))))
-        .collect();
-    if !rows.is_empty() {
-        let count = comparison.differences.len();
-        let title = match count > LISTED {
-            true => format!("Rows that differ: the first {LISTED} of {count}"),
-            false => "Rows that differ".to_owned(),
-        };
-        text += &table(&[&title], &rows);
-    }
+    text += &match rows {
+        None => String::new(),
+        Some(Ok(found)) => {
+            let ruling = Ruling { exceptions: &golden.exceptions, today: *today, is_turned: false };
+            apart::from_golden(found, ruling, page)
+        }
+        Some(Err(why)) => {
+            format!("<p>Fills and bars are listed without their causes: {}.</p>\n", Safe(why))
+                + &signals(causes.as_ref())
+                + &listed(comparison)
+        }
+    };
     let state = |one: &Exception| {
         let is_used = comparison.approved.iter().any(|approved| approved.exception == *one);
         match (one.is_expired(*today), is_used) {
@@ -257,6 +252,27 @@ pub(super) fn differences(page: &Page<'_>) -> String {
     };
     text += &exceptions(&golden.exceptions, &state);
     section("Golden and what differs", &text)
+}
+
+/// Why signals differ, by the rule over the run's own minutes.
+fn signals(causes: Option<&(Ground, Vec<Explained>)>) -> String {
+    causes.map_or_else(String::new, |(ground, explained)| {
+        let key =
+            |one: &Explained| ground.run.instruments[one.difference.instrument.index()].key.clone();
+        classes(explained, &key)
+    })
+}
+
+/// The first rows that differ, as facts.
+fn listed(comparison: &Comparison) -> String {
+    let differences = &comparison.differences;
+    let row = |one| format!("<tr><td class=\"line\">{}</td></tr>\n", Safe(fact(one)));
+    let rows: String = differences.iter().take(LISTED).map(row).collect();
+    let title = match differences.len() > LISTED {
+        true => format!("Rows that differ: the first {LISTED} of {}", differences.len()),
+        false => "Rows that differ".to_owned(),
+    };
+    table(&[&title], &rows)
 }
 
 /// The classes of differences between signals, each with how many there are and its first witness.

@@ -3,6 +3,7 @@ const place = document.getElementById('equity');
 const numbers = (text) => (text ? text.split(',').map(Number) : []);
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const data = [numbers(place.dataset.days), numbers(place.dataset.equity)];
+const rupees = (value, digits) => value.toLocaleString('en-IN', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 let plot = null;
 
 function draw() {
@@ -13,8 +14,8 @@ function draw() {
     height: 260,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
     scales: { x: { time: true } },
-    axes: [{ ...axis, values: (_, days) => days.map((day) => new Date(day * 1000).toISOString().slice(5, 10)) }, { ...axis, size: 76 }],
-    series: [{ value: '{YYYY}-{MM}-{DD}' }, { label: 'Equity ₹', stroke: css('--link'), width: 2, value: (_, value) => value?.toFixed(2) ?? '–' }],
+    axes: [{ ...axis, values: (_, days) => days.map((day) => new Date(day * 1000).toISOString().slice(5, 10)) }, { ...axis, size: 76, values: (_, ticks) => ticks.map((tick) => rupees(tick, 0)) }],
+    series: [{ label: 'Day', value: '{YYYY}-{MM}-{DD}' }, { label: 'Equity ₹', stroke: css('--link'), width: 2, value: (_, value) => (value == null ? '–' : rupees(value, 2)) }],
   }, data, place);
   place.dataset.drawn = data[0].length;
 }

@@ -45,8 +45,10 @@ fn form(app: &App, params: &Params) -> String {
     }
     format!(
         "<form class=\"filter\" method=\"get\" action=\"/events\">\n\
-         <label for=\"kind\">Kind</label><select id=\"kind\" name=\"kind\">{kinds}</select>\n\
-         <label for=\"key\">Symbol</label><select id=\"key\" name=\"key\">{keys}</select>\n\
+         <span class=\"pair\"><label for=\"kind\">Kind</label>\
+         <select id=\"kind\" name=\"kind\">{kinds}</select></span>\n\
+         <span class=\"pair\"><label for=\"key\">Symbol</label>\
+         <select id=\"key\" name=\"key\">{keys}</select></span>\n\
          {}{}<button>Show</button></form>\n",
         time(params, "from", "From"),
         time(params, "to", "Before"),
@@ -56,8 +58,8 @@ fn form(app: &App, params: &Params) -> String {
 /// A field for a time in India.
 fn time(params: &Params, name: &str, label: &str) -> String {
     format!(
-        "<label for=\"{name}\">{label}</label><input id=\"{name}\" name=\"{name}\" \
-         type=\"datetime-local\" value=\"{}\">\n",
+        "<span class=\"pair\"><label for=\"{name}\">{label}</label>\
+         <input id=\"{name}\" name=\"{name}\" type=\"datetime-local\" value=\"{}\"></span>\n",
         Safe(params.text(name).unwrap_or_default())
     )
 }
@@ -82,8 +84,8 @@ fn table(found: &Found) -> String {
         return "<p class=\"hint\">No such events.</p>\n".to_owned();
     }
     format!(
-        "<div class=\"wide\" role=\"region\" aria-label=\"Events\" tabindex=\"0\"><table>\
-         <thead><tr><th scope=\"col\">Event</th><th scope=\"col\">Time (IST)</th>\
+        "<div class=\"wide\" role=\"region\" aria-label=\"Events\" tabindex=\"0\">\
+         <table class=\"told\"><thead><tr><th scope=\"col\">Event</th><th scope=\"col\">Time (IST)</th>\
          <th scope=\"col\">Kind</th><th scope=\"col\">What it says</th></tr></thead>\n\
          <tbody>{rows}</tbody></table></div>\n"
     )

@@ -49,11 +49,7 @@ fn write(rows: &mut String, name: &str, value: &Value) {
         Value::Object(fields) => {
             for (field, value) in fields {
                 let field = field.replace('_', " ");
-                let name = match name {
-                    "" => field,
-                    name => format!("{name}: {field}"),
-                };
-                write(rows, &name, value);
+                write(rows, &format!("{name}: {field}"), value);
             }
         }
         value => {
@@ -65,6 +61,10 @@ fn write(rows: &mut String, name: &str, value: &Value) {
                 }
                 Value::Bool(is) => (if *is { "yes" } else { "no" }).to_owned(),
                 other => other.to_string(),
+            };
+            let name = match name {
+                "market clock" | "feed: last market" => format!("{name} (IST)"),
+                name => name.replace(" utc", " (UTC)"),
             };
             *rows +=
                 &format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", Safe(name), Safe(text));

@@ -52,9 +52,10 @@ fn counts(compared: &Compared) -> String {
 
 /// The first difference, whole.
 fn first(compared: &Compared) -> String {
-    let line = |label: &str, text: &Option<String>| {
+    let line = |label: &str, text: &Option<String>, other: &Option<String>| {
         text.as_ref().map_or_else(String::new, |text| {
-            format!("<dt>{label}</dt><dd class=\"line\">{}</dd>\n", Safe(text))
+            let text = marked(text, other.as_deref().unwrap_or(text));
+            format!("<dt>{label}</dt><dd class=\"line\">{text}</dd>\n")
         })
     };
     let event = compared.first.as_ref().map_or_else(String::new, |event| {
@@ -69,14 +70,24 @@ fn first(compared: &Compared) -> String {
     });
     let lines = [
         event,
-        line("Recorded", &compared.recorded),
-        line("Derived", &compared.derived),
-        line("Why", &compared.error),
+        line("Recorded", &compared.recorded, &compared.derived),
+        line("Derived", &compared.derived, &compared.recorded),
+        line("Why", &compared.error, &None),
     ];
     match lines.concat().as_str() {
         "" => String::new(),
         lines => format!("<dl class=\"first\">\n{lines}</dl>\n"),
     }
+}
+
+/// A line with those of its words marked that stand otherwise in the other line.
+fn marked(text: &str, other: &str) -> String {
+    let mut others = other.split_whitespace();
+    let words = text.split_whitespace().map(|word| match others.next() == Some(word) {
+        true => Safe(word).to_string(),
+        false => format!("<mark>{}</mark>", Safe(word)),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// One line for each instrument, one cell for each bar of the day.
@@ -139,4 +150,18 @@ fn cell(slot: &Slot) -> String {
         |seq| format!("<a href=\"/events?before={}\">{inner}</a>", seq + 1),
     );
     format!("<td class=\"slot {verdict}\" title=\"{told}\">{inner}</td>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_differ_are_marked() {
+        let marked = |text| marked(text, "signal A BUY 21 stop=1");
+        assert_eq!(marked("signal A BUY 22 stop=1"), "signal A BUY <mark>22</mark> stop=1");
+        assert_eq!(marked("signal A BUY 21 stop=1"), "signal A BUY 21 stop=1");
+        let more = "signal A BUY 21 stop=1 <mark>target=&lt;2</mark>";
+        assert_eq!(marked("signal A BUY 21 stop=1 target=<2"), more);
+    }
 }

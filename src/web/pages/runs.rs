@@ -5,7 +5,7 @@ use axum::response::Response;
 
 use crate::web::app::App;
 use crate::web::facts::TradeJson;
-use crate::web::runs::{Summed, list as list_of, sum_up};
+use crate::web::runs::{Outcome, Summed, list as list_of, sum_up};
 
 use super::html::{Page, Safe, encoded, framed, grouped, refused, rupees, tone};
 
@@ -21,10 +21,12 @@ pub async fn list(State(app): State<App>) -> Response {
         .map(|run| {
             let this = if run.is_this { " <span class=\"tag\">shown here</span>" } else { "" };
             format!(
-                "<tr><th scope=\"row\"><a href=\"/runs/{}\">{}</a>{this}</th><td>{}</td>\
-                 <td>{}</td><td class=\"num\">{:.1} MB</td><td class=\"line\">{}</td></tr>\n",
+                "<tr><th scope=\"row\" class=\"run\"><a href=\"/runs/{}\">{}</a>{this}</th>{}\
+                 <td>{}</td><td>{}</td><td class=\"num\">{:.1} MB</td>\
+                 <td class=\"line\">{}</td></tr>\n",
                 encoded(&run.id),
                 Safe(&run.id),
+                outcome(run.outcome),
                 run.kind,
                 Safe(run.created.as_deref().unwrap_or("–")),
                 run.bytes as f64 / 1e6,
@@ -32,13 +34,36 @@ pub async fn list(State(app): State<App>) -> Response {
             )
         })
         .collect();
+    let note = match runs.iter().any(|run| run.outcome.is_none()) {
+        true => {
+            "<p class=\"hint\">– was not read yet, which takes a while: open the run, or load this \
+             page again.</p>\n"
+        }
+        false => "",
+    };
     let body = format!(
         "<h1>Runs</h1>\n<div class=\"wide\" role=\"region\" aria-label=\"Runs\" tabindex=\"0\">\
-         <table><thead><tr><th scope=\"col\">Run</th><th scope=\"col\">Kind</th>\
-         <th scope=\"col\">Begun (IST)</th><th scope=\"col\" class=\"num\">Journal</th>\
-         <th scope=\"col\">Name</th></tr></thead>\n<tbody>{rows}</tbody></table></div>\n"
+         <table><thead><tr><th scope=\"col\">Run</th>\
+         <th scope=\"col\" class=\"num\">Net ₹</th><th scope=\"col\" class=\"num\">Trades</th>\
+         <th scope=\"col\">Kind</th><th scope=\"col\">Begun (IST)</th>\
+         <th scope=\"col\" class=\"num\">Journal</th><th scope=\"col\">Run id</th></tr></thead>\n\
+         <tbody>{rows}</tbody></table></div>\n{note}"
     );
     framed(&app, &Page { title: "Runs", place: "/runs", script: None, vendor: &[], body })
+}
+
+/// The cells of what a run came to.
+fn outcome(outcome: Option<Outcome>) -> String {
+    let Some(Outcome { trades, net, is_over }) = outcome else {
+        return "<td class=\"num\">–</td><td class=\"num\">–</td>".to_owned();
+    };
+    let so_far = if is_over { "" } else { " <span class=\"hint\">so far</span>" };
+    format!(
+        "<td class=\"{}\">{}{so_far}</td><td class=\"num\">{}</td>",
+        tone(net),
+        rupees(net),
+        grouped(trades as u64)
+    )
 }
 
 /// `/runs/{id}`.
@@ -97,7 +122,7 @@ fn equity(run: &Summed) -> String {
     let (first, last) = (run.equity.first(), run.equity.last());
     let ends = first.zip(last).map_or_else(String::new, |(first, last)| {
         let (from, to) = (rupees(first.2), rupees(last.2));
-        format!("From ₹ {from} on {} to ₹ {to} on {}.", first.0, last.0)
+        format!("₹\u{a0}{from} at the end of {}, ₹\u{a0}{to} at the end of {}.", first.0, last.0)
     });
     format!(
         "<section aria-labelledby=\"equity-head\"><h2 id=\"equity-head\">Equity by day</h2>\n\

@@ -128,10 +128,11 @@ pub fn table(rows: &[RowView]) -> String {
     let rows: String = rows.iter().map(row).collect();
     format!(
         "<form class=\"filter\" id=\"filter\" role=\"search\" hidden>\n\
-         <label for=\"find\">Find</label>\
-         <input id=\"find\" type=\"search\" placeholder=\"symbol, key, state…\" autocomplete=\"off\">\n\
-         <label for=\"strategy\">Strategy</label>\
-         <select id=\"strategy\"><option value=\"\">all</option>{options}</select>\n\
+         <span class=\"pair\"><label for=\"find\">Find</label>\
+         <input id=\"find\" type=\"search\" placeholder=\"symbol, key, state…\" autocomplete=\"off\">\
+         </span>\n\
+         <span class=\"pair\"><label for=\"strategy\">Strategy</label>\
+         <select id=\"strategy\"><option value=\"\">all</option>{options}</select></span>\n\
          <span id=\"shown\" class=\"hint\" role=\"status\"></span>\n</form>\n\
          <div class=\"wide\" role=\"region\" aria-label=\"Symbols and strategies\" tabindex=\"0\">\n\
          <table id=\"table\"><caption class=\"visually-hidden\">What each strategy sees and did, \

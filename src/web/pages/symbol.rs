@@ -93,7 +93,8 @@ fn chart(row: &RowView, bar: Option<Timestamp>) -> String {
          aria-label=\"Candles with signals; the same bars are in the table below\"></div>\n\
          <p class=\"hint\"><span class=\"lines\"><span class=\"vwap\">VWAP</span> \
          <span class=\"ema20\">EMA 20</span> <span class=\"ema50\">EMA 50</span> \
-         <span class=\"adx\">ADX, below</span></span> · Arrows are signals, squares entries, circles exits; \
+         <span class=\"adx\">ADX, below</span></span> · Arrows are signals, ✗ those \
+         that were declined, squares entries, circles exits; \
          a signal chosen below shows its stop and target. \
          Times are India's.</p>\n\
          <noscript><p class=\"hint\">The chart needs JavaScript; the bars are below.</p></noscript>\n\
