@@ -5,7 +5,7 @@ use crate::domain::config::{ExecutionConfig, Profile, RunConfig, StrategyConfig}
 use crate::domain::event::{CORE_VERSION, Command, DataHash, RunStarted};
 use crate::domain::instrument::Instrument;
 use crate::domain::session::UnlistedYear;
-use crate::domain::time::{Date, MINUTE_US, Timestamp};
+use crate::domain::time::{Date, MINUTE_US, Timestamp, Window};
 use crate::sources::market::Market;
 
 /// The program that runs, as it stands in a run's description and in checkpoints.
@@ -214,7 +214,13 @@ pub fn watermarks(run: &RunStarted) -> Vec<Timestamp> {
     let mut times = Vec::new();
     for session in &run.sessions {
         let before = times.len();
+        let mut seen: Vec<&[Window]> = Vec::new();
         for windows in run.instruments.iter().map(|instrument| session.windows_of(instrument)) {
+            // Most instruments have the same hours, and there may be thousands of them.
+            if seen.contains(&windows) {
+                continue;
+            }
+            seen.push(windows);
             for window in windows {
                 let first = window.open.floor_to(step_us).plus_us(step_us);
                 let inside = |time: &Timestamp| *time < window.close;
