@@ -20,8 +20,8 @@ pub struct Rows(Layout);
 enum Layout {
     /// Where every value fits, as those of a real market do.
     Narrow(Timestamp, Vec<Narrow>),
-    /// Otherwise.
-    Wide(BarColumns),
+    /// Otherwise, which is seldom.
+    Wide(Box<BarColumns>),
 }
 
 /// A bar, its minute counted from the first one's.
@@ -47,7 +47,7 @@ impl From<BarColumns> for Rows {
         let columns = columns.by_time();
         match narrow(&columns) {
             Some((first, rows)) => Rows(Layout::Narrow(first, rows)),
-            None => Rows(Layout::Wide(columns)),
+            None => Rows(Layout::Wide(Box::new(columns))),
         }
     }
 }
