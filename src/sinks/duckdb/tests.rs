@@ -233,8 +233,8 @@ fn a_queue_that_is_full_holds_nobody_up_and_the_journal_fills_the_gap() {
     assert_eq!(store.hash().unwrap().1, folded(&story).0.hash().to_hex().to_string());
 }
 
-/// A signal is committed at once, and what follows upon it together a moment later: here time stands
-/// still, so that moment never comes, and the rest is one commit at the end.
+/// A signal is committed at once, and what follows upon it together a moment later: here time
+/// stands still, so that moment never comes, and the rest is one commit at the end.
 #[test]
 fn a_signal_does_not_wait_for_the_second_and_those_that_follow_share_a_commit() {
     let dir = tempfile::tempdir().unwrap();
