@@ -84,11 +84,12 @@ pub const BUGS: &[Bug] = &[
         replace: "if false {",
         judges: &[Judge::Day("what_the_first_minutes_had_wrong_closes_nothing")],
     },
-    bug(
-        "day-not-held",
-        "a day is over before the archive has answered",
-        MINUTES,
-        "            && now.0 < mark.0 + lateness_us + SESSION_HOLD_US\n",
-        "            && now.0 < mark.0 + lateness_us\n",
-    ),
+    Bug {
+        name: "day-not-held",
+        what: "a day is over before the archive has answered",
+        file: MINUTES,
+        find: "            && now.0 < mark.0 + lateness_us + SESSION_HOLD_US\n",
+        replace: "            && now.0 < mark.0 + lateness_us\n",
+        judges: &[Judge::Day("the_end_of_a_day_that_was_lost_is_looked_up")],
+    },
 ];
