@@ -1,15 +1,18 @@
-//! How soon a signal is on the disk and in the CSV file, at the market's own speed: `cargo xtask
-//! latency`. A stand-in exchange trades as many keys as are asked for and tells them over its
-//! WebSocket; the broker's client, the judge, the core, the durable journal, the fold of tables and
-//! the CSV files are those of `lockstep live`. All keys have a signal at the same quarter hour.
+//! How soon a signal is on the disk, in the CSV file and in DuckDB, at the market's own speed:
+//! `cargo xtask latency`. A stand-in exchange trades as many keys as are asked for and tells them
+//! over its WebSocket; the broker's client, the judge, the core, the durable journal, the fold of
+//! tables, the CSV files and, in a build that has it, DuckDB (`--duckdb`) are those of `lockstep
+//! live`. All keys have a signal at the same quarter hour.
 //!
-//! Three times are told of each signal: how long after its bar's close and the allowed lateness it
-//! was on the disk, and in the CSV file; and how long after the message that closed the bar. With
-//! few keys, several runs are lived at once, a little apart, so that there are more signals.
+//! Four times are told of each signal: how long after its bar's close and the allowed lateness it
+//! was on the disk, in the CSV file, and committed in DuckDB; and how long after the message that
+//! closed the bar. With few keys, several runs are lived at once, a little apart, so that there are
+//! more signals.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark is about time")]
 
 mod scene;
+mod tables;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -39,6 +42,7 @@ use lockstep::journal::reader::Reader;
 use lockstep::journal::writer::{Identity, Setup, Stamp};
 use lockstep::sinks::Sink;
 use lockstep::sinks::csv::CsvFiles;
+use lockstep::sinks::duckdb::IS_BUILT;
 use lockstep::sinks::tables::TableId;
 use lockstep::sources::feed::Settings;
 use lockstep::sources::feed::clock::Pace;
@@ -48,11 +52,14 @@ use lockstep::sources::upstox::socket::{self, EVENTS};
 use lockstep::sources::upstox::token::{Token, TokenSource};
 
 use scene::{DAY, Scene, at, date};
+use tables::{Tables, committed_us};
 
 /// How much later than its time a trade may be heard.
 const LATENESS_MS: u32 = 2_000;
 /// How long after close and lateness a signal may come.
 const LATE_MS: f64 = 1_000.0;
+/// How DuckDB is measured too.
+const WITH_DUCKDB: &str = "`cargo xtask latency --duckdb` builds it in (C++, 20 minutes)";
 /// How much before the open the market is entered, and how far runs are apart, in microseconds.
 const LEAD_US: i64 = 10 * SECOND_US;
 const APART_US: i64 = 137_000;
@@ -60,29 +67,46 @@ const APART_US: i64 = 137_000;
 const KEYS_AT_ONCE: usize = 40;
 const RUNS_MAX: usize = 20;
 
-/// How soon a signal is on the disk and in the CSV file, at the market's own speed.
+/// How soon a signal is on the disk, in the CSV file and in DuckDB, at the market's own speed.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask latency", bin_name = "cargo xtask latency")]
 struct Args {
     /// How many keys are subscribed; one round of three and a half minutes for each.
     #[arg(long, value_delimiter = ',', default_value = "2,200,2000")]
     keys: Vec<usize>,
+    /// DuckDB too; `cargo xtask` builds it in for this.
+    #[arg(long)]
+    duckdb: bool,
     /// Cargo says so; nothing depends on it.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
+/// When one signal was where, by the market's time.
+#[derive(Debug)]
+struct Stages {
+    /// Its bar's close.
+    close: Timestamp,
+    /// On the disk, and this machine's steady clock then.
+    kept: Timestamp,
+    kept_us: i64,
+    /// In the CSV file.
+    filed: Timestamp,
+    /// Committed in DuckDB, where that is built in.
+    tabled: Option<Timestamp>,
+}
+
 /// What was seen of one run.
 #[derive(Debug, Default)]
 struct Seen {
-    /// By signal: its bar's close, and the market's time when it was on the disk and in the file.
-    signals: BTreeMap<EventId, (Timestamp, Timestamp, Timestamp)>,
+    signals: BTreeMap<EventId, Stages>,
     /// By input: this machine's time when it was known to be on the disk.
     kept_ns: BTreeMap<u64, i64>,
     /// Signals that are not in the file yet.
     unfiled: Vec<EventId>,
-    /// Rows of signals in the CSV file.
+    /// Rows of signals in the CSV file, and in DuckDB where that is built in.
     rows: usize,
+    table_rows: Option<usize>,
     messages: u64,
     /// From receiving the message that closed the bar, and from receiving a tick, to the disk.
     to_signal_ms: Vec<f64>,
@@ -91,18 +115,23 @@ struct Seen {
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let args = Args::parse();
+    if args.duckdb && !IS_BUILT {
+        return Err(format!("this build has no DuckDB: {WITH_DUCKDB}").into());
+    }
     println!(
         "at 1x, closed {LATENESS_MS} ms after the close; ms after that until a signal is on the \
-         disk and in the CSV file, and ms from a message to the signal and from a tick to the disk"
+         disk, in the CSV file and in DuckDB, and ms from a message to the signal and from a tick \
+         to the disk"
     );
     println!(
-        "{:>6} {:>5} {:>9} {:>8}  {:>24}  {:>24}  {:>17}  {:>17}",
+        "{:>6} {:>5} {:>9} {:>8}  {:>21}  {:>21}  {:>21}  {:>16}  {:>16}",
         "keys",
         "runs",
         "messages",
         "signals",
         "disk p50/p99/max",
         "CSV p50/p99/max",
+        "DuckDB p50/p99/max",
         "signal p50/p99",
         "tick p50/p99"
     );
@@ -117,6 +146,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         for (keys, p99) in more {
             println!("{keys} keys: a signal's p99 is {:.1} times that of {few}", p99 / least);
         }
+    }
+    if !IS_BUILT {
+        println!("DuckDB was not measured, this build has none: {WITH_DUCKDB}");
     }
     Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -145,45 +177,64 @@ fn round(keys: usize) -> Result<(f64, bool), Box<dyn Error>> {
 }
 
 fn table(keys: usize, wanted: usize, seen: &[Seen]) -> Result<(f64, bool), Box<dyn Error>> {
-    let signals = seen.iter().flat_map(|seen| seen.signals.values());
+    let signals = || seen.iter().flat_map(|seen| seen.signals.values());
     let after =
-        |from: Timestamp, to: Timestamp| (to.0 - from.0) as f64 / 1_000.0 - f64::from(LATENESS_MS);
-    let mut disk: Vec<f64> = signals.clone().map(|(close, kept, _)| after(*close, *kept)).collect();
-    let mut file: Vec<f64> = signals.map(|(close, _, filed)| after(*close, *filed)).collect();
-    let mut signal: Vec<f64> = seen.iter().flat_map(|it| it.to_signal_ms.clone()).collect();
-    let mut tick: Vec<f64> = seen.iter().flat_map(|it| it.to_disk_ms.clone()).collect();
-    [&mut disk, &mut file, &mut signal, &mut tick]
-        .into_iter()
-        .for_each(|times| times.sort_by(f64::total_cmp));
+        |it: &Stages, to: Timestamp| (to.0 - it.close.0) as f64 / 1_000.0 - f64::from(LATENESS_MS);
+    let disk = sorted(signals().map(|it| after(it, it.kept)));
+    let file = sorted(signals().map(|it| after(it, it.filed)));
+    let duck = sorted(signals().filter_map(|it| it.tabled.map(|tabled| after(it, tabled))));
+    let signal = sorted(seen.iter().flat_map(|it| it.to_signal_ms.iter().copied()));
+    let tick = sorted(seen.iter().flat_map(|it| it.to_disk_ms.iter().copied()));
     let rows: usize = seen.iter().map(|seen| seen.rows).sum();
     if disk.len() != wanted || rows != wanted || tick.is_empty() {
         let why = format!("{wanted} signals were due, {} came, {rows} are in the file", disk.len());
         return Err(why.into());
     }
-    let three = |times: &[f64]| {
-        format!("{:.1} / {:.1} / {:.1}", part(times, 50), part(times, 99), part(times, 100))
+    let table_rows: Option<usize> = seen.iter().map(|seen| seen.table_rows).sum();
+    if IS_BUILT && (table_rows != Some(wanted) || duck.len() != wanted) {
+        let (rows, told) = (table_rows.unwrap_or(0), duck.len());
+        let why = format!("{wanted} signals were due, {rows} are in DuckDB, {told} were told");
+        return Err(why.into());
+    }
+    let three = |times: &[f64]| match times {
+        [] => "not measured".to_owned(),
+        _ => format!("{:.1} / {:.1} / {:.1}", part(times, 50), part(times, 99), part(times, 100)),
     };
     let two = |times: &[f64]| format!("{:.2} / {:.2}", part(times, 50), part(times, 99));
     println!(
-        "{keys:>6} {:>5} {:>9} {:>8}  {:>24}  {:>24}  {:>17}  {:>17}",
+        "{keys:>6} {:>5} {:>9} {:>8}  {:>21}  {:>21}  {:>21}  {:>16}  {:>16}",
         seen.len(),
         seen.iter().map(|seen| seen.messages).sum::<u64>(),
         disk.len(),
         three(&disk),
         three(&file),
+        three(&duck),
         two(&signal),
         two(&tick)
     );
-    let late = file.iter().filter(|ms| **ms > LATE_MS).count();
-    if late > 0 {
-        println!("       {late} signals came later than {LATE_MS} ms");
-    }
-    Ok((part(&signal, 99), late == 0))
+    let places: [(&str, &[f64]); 3] =
+        [("the journal", &disk), ("the CSV file", &file), ("DuckDB", &duck)];
+    Ok((part(&signal, 99), are_in_time(&places)))
+}
+
+fn sorted(times: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut times: Vec<f64> = times.collect();
+    times.sort_by(f64::total_cmp);
+    times
 }
 
 /// The value that so many percent of the sorted times do not exceed.
 fn part(times: &[f64], percent: usize) -> f64 {
     times.get((times.len().saturating_sub(1)) * percent / 100).copied().unwrap_or(f64::NAN)
+}
+
+/// Says how many signals were later than they may be. Whether none was.
+fn are_in_time(places: &[(&str, &[f64])]) -> bool {
+    let late = |times: &[f64]| times.iter().filter(|ms| **ms > LATE_MS).count();
+    for (place, times) in places.iter().filter(|(_, times)| late(times) > 0) {
+        println!("       {} signals came later than {LATE_MS} ms into {place}", late(times));
+    }
+    places.iter().all(|(_, times)| late(times) == 0)
 }
 
 /// Lives the scene once.
@@ -196,6 +247,7 @@ fn one_run(scene: &Scene, dir: &Path, number: usize) -> Result<Seen, Box<dyn Err
     let say = |text: &str| panic!("the CSV files: {text}");
     let mut csv = CsvFiles::new(&run_dir, &format!("run-{number}"), Box::new(say));
     let rows = csv.path(TableId::Signals, date(DAY));
+    let mut tables = Tables::start(&run_dir, &identity.run_id.to_string(), steady_us)?;
     let mut kept = Kept { seen: Rc::clone(&seen), serving: Rc::clone(&serving) };
     let mut filed = Filed { seen: Rc::clone(&seen), serving: Rc::clone(&serving) };
     let stop = AtomicBool::new(false);
@@ -217,7 +269,8 @@ fn one_run(scene: &Scene, dir: &Path, number: usize) -> Result<Seen, Box<dyn Err
             Ok(network)
         }),
     });
-    let mut sinks: [&mut dyn Sink; 3] = [&mut kept, &mut csv, &mut filed];
+    let mut sinks: Vec<&mut dyn Sink> = vec![&mut kept, &mut csv, &mut filed];
+    sinks.extend(tables.sink());
     let lived = live(&scene.run, &setup, true, unopened, &mut sinks)?;
     if !matches!(lived.ended, Ended::Sealed(_)) {
         return Err(pulse.stopped.take().unwrap_or("the run was stopped".to_owned()).into());
@@ -231,6 +284,13 @@ fn one_run(scene: &Scene, dir: &Path, number: usize) -> Result<Seen, Box<dyn Err
     let mut seen = Rc::into_inner(seen).expect("nobody looks on any more").into_inner();
     seen.messages = health.frames;
     seen.rows = std::fs::read_to_string(rows)?.lines().count() - 1;
+    if let Some(tables) = tables.finish()? {
+        seen.table_rows = Some(tables.signals);
+        for (id, it) in &mut seen.signals {
+            let at_us = committed_us(&tables.commits, *id);
+            it.tabled = at_us.map(|at_us| it.kept.plus_us(at_us - it.kept_us));
+        }
+    }
     seen.compare(&run_dir)?;
     Ok(seen)
 }
@@ -315,7 +375,9 @@ impl Sink for Kept {
         {
             let (mut seen, now) = (self.seen.borrow_mut(), market_time(&self.serving));
             seen.kept_ns.entry(id.seq).or_insert_with(wall_ns);
-            seen.signals.insert(id, (signal.time, now, Timestamp::MAX));
+            let (close, kept_us) = (signal.time, steady_us());
+            let (filed, tabled) = (Timestamp::MAX, None);
+            seen.signals.insert(id, Stages { close, kept: now, kept_us, filed, tabled });
             seen.unfiled.push(id);
         }
     }
@@ -338,7 +400,7 @@ impl Sink for Filed {
         if !unfiled.is_empty() {
             let now = market_time(&self.serving);
             for id in unfiled.drain(..) {
-                signals.entry(id).and_modify(|signal| signal.2 = now);
+                signals.entry(id).and_modify(|signal| signal.filed = now);
             }
         }
     }

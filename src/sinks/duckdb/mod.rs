@@ -86,10 +86,12 @@ pub struct Options {
     pub queue: usize,
     /// Microseconds between snapshots; `None`: only at the end.
     pub snapshot_us: Option<i64>,
+    /// Is told, by the thread, after each batch that was committed: the last event in the file.
+    pub committed: Box<dyn Fn(EventId) + Send>,
 }
 
 impl Options {
-    /// A second between commits, a minute between snapshots.
+    /// A second between commits, less where a signal or a fill waits; a minute between snapshots.
     pub fn new(
         run_dir: &Path,
         run_id: &str,
@@ -104,6 +106,7 @@ impl Options {
             batch_rows: 50_000,
             queue: 65_536,
             snapshot_us: Some(60_000_000),
+            committed: Box::new(|_| {}),
         }
     }
 }

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ::duckdb::{AccessMode, Config, Connection};
 
 use super::store::Store;
 use super::*;
-use crate::domain::event::{Derived, EventId, Input};
+use crate::domain::event::{Derived, EventId, Input, Output};
 use crate::journal::{Identity, Limits, Reader, Writer};
 use crate::sinks::tables::testing::{Story, morning, run};
 use crate::sinks::tables::{Rows, Tables};
@@ -230,6 +231,34 @@ fn a_queue_that_is_full_holds_nobody_up_and_the_journal_fills_the_gap() {
     assert!(sink.finish(), "{:?}", said.lock().unwrap());
     let store = Store::open(&file_of(dir.path(), &run_id), &run_id).unwrap();
     assert_eq!(store.hash().unwrap().1, folded(&story).0.hash().to_hex().to_string());
+}
+
+/// A signal is committed at once, and what follows upon it together a moment later: here time
+/// stands still, so that moment never comes, and the rest is one commit at the end.
+#[test]
+fn a_signal_does_not_wait_for_the_second_and_those_that_follow_share_a_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let story = morning();
+    let run_id = journal(dir.path(), &story);
+    let (say, said) = listener();
+    let (committed, commits) = channel();
+    // A tenth of a second after the last commit, which was never.
+    let options = Options {
+        now_us: Box::new(|| 100_000),
+        committed: Box::new(move |last| committed.send(last).unwrap()),
+        ..options(dir.path(), &run_id)
+    };
+    let mut sink = DuckTables::start(options, say).unwrap();
+    let steps = story.steps();
+    let is_signal = |derived: &Derived| matches!(derived.output, Output::Signal(_));
+    let first = steps.iter().position(|(.., derived)| derived.iter().any(is_signal)).unwrap();
+    tell(&mut sink, &steps[..=first]);
+    let last = commits.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(last.seq, first as u64, "what came before waited for it, and it for nothing");
+    tell(&mut sink, &steps[first + 1..]);
+    assert!(sink.finish(), "{:?}", said.lock().unwrap());
+    let rest: Vec<EventId> = commits.iter().collect();
+    assert_eq!(rest, [folded(&story).1], "two fills and a signal more, in one commit");
 }
 
 /// A thread that hangs, as one does whose disk has stopped answering, is never waited for: the run

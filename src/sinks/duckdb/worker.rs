@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::domain::event::{Derived, EventId, Input};
+use crate::domain::event::{Derived, EventId, Input, Output};
 use crate::journal::Reader;
 use crate::sinks::tables::Tables;
 use crate::sinks::{Say, Sink};
@@ -17,7 +17,10 @@ use super::{DuckError, Options, file_of, snapshot};
 
 /// Between commits, where rows come in one by one.
 const COMMIT_US: i64 = 1_000_000;
-/// After so long without a step what is there is committed.
+/// The same where a signal, an order, a fill or a halt waits: soon, and yet one commit for all that
+/// come together.
+const NEWS_US: i64 = 100_000;
+/// How long the thread waits for a step where no row waits to be committed.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// An input and what the core made of it.
@@ -66,6 +69,7 @@ impl DuckTables {
                 store: None,
                 at: At::default(),
                 is_behind: false,
+                has_news: false,
             }
             .run(&receiver)
         };
@@ -135,6 +139,13 @@ struct Worker {
     at: At,
     /// Whether steps were left out that the journal did not hold yet when it was read.
     is_behind: bool,
+    /// Whether rows wait that somebody wants to see at once.
+    has_news: bool,
+}
+
+/// What somebody wants to see at once.
+const fn is_news(output: &Output) -> bool {
+    matches!(output, Output::Signal(_) | Output::Order(_) | Output::Fill(_) | Output::Halt(_))
 }
 
 /// When what was done last.
@@ -163,14 +174,14 @@ impl Worker {
     }
 
     fn work(&mut self, messages: &Receiver<Message>) -> Result<(), DuckError> {
+        let mut wait = QUIET;
         loop {
-            let mut next = match messages.recv_timeout(QUIET) {
+            let mut next = match messages.recv_timeout(wait) {
                 Ok(message) => Some(message),
                 Err(RecvTimeoutError::Timeout) => None,
                 // The run has ended without a word: as far as it was told, it is in the journal.
                 Err(RecvTimeoutError::Disconnected) => return self.finish(false),
             };
-            let is_quiet = next.is_none();
             while let Some(message) = next {
                 match message {
                     Message::Step(step) => self.step(&step)?,
@@ -179,12 +190,23 @@ impl Worker {
                 next = messages.try_recv().ok();
             }
             let now = (self.options.now_us)();
-            if self.tables.waiting() > 0 && (is_quiet || now - self.at.commit >= COMMIT_US) {
+            wait = self.left(now);
+            if wait.is_zero() {
                 self.commit()?;
-                self.at.commit = now;
+                (self.at.commit, wait) = (now, QUIET);
                 self.snapshot_if_due(now)?;
             }
         }
+    }
+
+    /// How long until what waits is to be committed.
+    fn left(&self, now: i64) -> Duration {
+        if self.tables.waiting() == 0 {
+            return QUIET;
+        }
+        let after_us = if self.has_news { NEWS_US } else { COMMIT_US };
+        let left_us = self.at.commit + after_us - now;
+        Duration::from_micros(left_us.clamp(0, after_us).unsigned_abs())
     }
 
     fn step(&mut self, step: &Step) -> Result<(), DuckError> {
@@ -203,6 +225,7 @@ impl Worker {
             self.tables.output(EventId { seq: step.seq, index }, derived);
         }
         self.tables.settle();
+        self.has_news |= step.derived.iter().any(|derived| is_news(&derived.output));
         let Some(store) = &self.store else { return Ok(()) };
         if self.tables.next_seq() <= store.next_seq() {
             self.tables.take();
@@ -240,6 +263,8 @@ impl Worker {
     /// Reads from the journal what was not told. A file that holds more than the journal is of
     /// another history.
     fn catch_up(&mut self) -> Result<(), DuckError> {
+        // It may be among what was left out.
+        self.has_news = true;
         let Options { run_dir, run_id, batch_rows, .. } = &self.options;
         let Some(store) = &mut self.store else { return Ok(()) };
         self.tables = Tables::default();
@@ -260,11 +285,13 @@ impl Worker {
     }
 
     fn commit(&mut self) -> Result<(), DuckError> {
+        self.has_news = false;
         let (Some(store), Some(last)) = (&mut self.store, self.tables.last()) else {
             return Ok(());
         };
         if last.seq >= store.next_seq() {
             store.write(&self.tables.take(), last, None)?;
+            (self.options.committed)(last);
         }
         Ok(())
     }

@@ -29,13 +29,15 @@ pub const BUGS: &[Bug] = &[
         "heard.plus_us(-lateness_us)",
         "heard.plus_us(-lateness_us / 1_000)",
     ),
-    bug(
-        "untold-end",
-        "the last trade of a day may be lost",
-        MINUTES,
-        "                self.tell_untold_end(place, mark, told);\n",
-        "",
-    ),
+    // Bad weather hardly ever takes the feed's last word of the day and the last trade with it.
+    Bug {
+        name: "untold-end",
+        what: "the last trade of a day may be lost",
+        file: MINUTES,
+        find: "                self.tell_untold_end(place, mark, told);\n",
+        replace: "",
+        judges: &[Judge::Day("the_end_of_a_day_that_was_lost_is_looked_up")],
+    },
     bug(
         "gap-kept-quiet",
         "what was missed is looked up, and the run is not told",
@@ -82,11 +84,12 @@ pub const BUGS: &[Bug] = &[
         replace: "if false {",
         judges: &[Judge::Day("what_the_first_minutes_had_wrong_closes_nothing")],
     },
-    bug(
-        "day-not-held",
-        "a day is over before the archive has answered",
-        MINUTES,
-        "            && now.0 < mark.0 + lateness_us + SESSION_HOLD_US\n",
-        "            && now.0 < mark.0 + lateness_us\n",
-    ),
+    Bug {
+        name: "day-not-held",
+        what: "a day is over before the archive has answered",
+        file: MINUTES,
+        find: "            && now.0 < mark.0 + lateness_us + SESSION_HOLD_US\n",
+        replace: "            && now.0 < mark.0 + lateness_us\n",
+        judges: &[Judge::Day("the_end_of_a_day_that_was_lost_is_looked_up")],
+    },
 ];
