@@ -17,14 +17,14 @@ use lockstep::domain::fact::Bar;
 use lockstep::domain::instrument::InstrumentId;
 use lockstep::domain::money::{Price, Qty};
 use lockstep::domain::time::Timestamp;
-use lockstep::journal::frame;
+use lockstep::journal::frame::{self, Head};
 use lockstep::journal::writer::{Identity, Setup, Stamp, Writer};
 
 /// Records in a full batch of a durable journal.
 const BATCH: u64 = 1_024;
-/// Bytes of a bar's frame and of a commit's.
-const BAR_BYTES: usize = frame::len_of(50);
-const COMMIT_BYTES: usize = frame::len_of(frame::Commit::BYTES);
+/// Bytes of a bar's frame, received at some time, and of a commit's.
+const BAR_BYTES: usize = Head::input(2, 1, 0, 1).frame_bytes(26);
+const COMMIT_BYTES: usize = frame::control_bytes(frame::Commit::BYTES);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds = seconds();

@@ -152,11 +152,16 @@ fn text() -> impl Strategy<Value = String> {
     "[ -~ऀ-ॿ]{0,12}"
 }
 
-/// A minute bar without a defect.
+/// A minute bar without a defect; every other one has the small values of a market.
 pub fn bar() -> impl Strategy<Value = Bar> {
     let prices = proptest::array::uniform4(price());
-    (instrument(), minute(), prices, any::<bool>(), volume()).prop_map(
-        |(instrument, open_time, mut prices, rising, volume)| {
+    (instrument(), minute(), prices, any::<[bool; 2]>(), volume()).prop_map(
+        |(instrument, open_time, mut prices, [rising, is_small], mut volume)| {
+            if is_small {
+                let below = i64::from(u32::MAX);
+                prices = prices.map(|price| Price(1 + price.0 % below));
+                volume = Qty(volume.0 % (1 + below));
+            }
             prices.sort();
             let [low, first, second, high] = prices;
             let (open, close) = if rising { (first, second) } else { (second, first) };

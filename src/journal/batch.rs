@@ -47,7 +47,8 @@ impl Batch {
         received_ns: i64,
         encode: impl FnOnce(&mut Buffer) -> Result<(), CodecError>,
     ) -> Result<(), CodecError> {
-        self.append(kind, 0, encode)?;
+        let head = Head::input(kind.number(), kind.version(), 0, received_ns);
+        self.append(kind, 0, &head, encode)?;
         self.received.push(received_ns);
         Ok(())
     }
@@ -63,14 +64,17 @@ impl Batch {
         cause: u32,
         encode: impl FnOnce(&mut Buffer) -> Result<(), CodecError>,
     ) -> Result<(), CodecError> {
-        self.append(kind, cause, encode)
+        let head = Head::output(kind.number(), kind.version(), EventId::default(), cause);
+        self.append(kind, cause, &head, encode)
     }
 
+    /// Adds a record whose frame has a head like that one.
     #[inline(always)]
     fn append(
         &mut self,
         kind: Kind,
         cause: u32,
+        like: &Head,
         encode: impl FnOnce(&mut Buffer) -> Result<(), CodecError>,
     ) -> Result<(), CodecError> {
         let records = &mut self.records;
@@ -84,7 +88,7 @@ impl Batch {
         let len = records.len() - start - HEAD_BYTES;
         records.set(start, digest::head(kind.number(), kind.version(), cause, len));
         self.count += 1;
-        self.frame_bytes += frame::len_of(len);
+        self.frame_bytes += like.frame_bytes(len);
         Ok(())
     }
 
@@ -97,7 +101,7 @@ impl Batch {
             self.received.push(received_ns);
         }
         self.count += 1;
-        self.frame_bytes += frame::len_of(payload.len());
+        self.frame_bytes += raw.frame_bytes();
     }
 
     /// The records as the digest takes them.

@@ -2,7 +2,8 @@
 //! be replaced by another encoder of the same bytes.
 //!
 //! Integers are little-endian and of fixed width, lengths are u64, an option is one byte and its
-//! value. A payload is accepted only if encoding what was read gives the same bytes again, and if
+//! value. A minute bar is packed into half the bytes where every value fits into 32 bits
+//! (`codec/plain.rs`). A payload is accepted only if encoding what was read gives the same bytes again, and if
 //! what was read could have been written: no bar with a defect, no number that is not finite.
 //!
 //! When the fields of a kind change, what was written before stays readable:
@@ -20,6 +21,8 @@
 //! So far every kind has one version, so there is nothing to climb, and a record of another version
 //! is refused: [`Damage::UnknownKind`](super::error::Damage::UnknownKind).
 
+mod plain;
+
 use bincode::config;
 use bincode::enc::write::Writer as Sink;
 use bincode::error::EncodeError;
@@ -28,13 +31,10 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::domain::event::{Event, Input, Output, RunStarted};
-use crate::domain::fact::{Bar, Bar15m, Defect, Gap, Indicators, Signal, Tick};
-use crate::domain::instrument::InstrumentId;
-use crate::domain::money::{Price, Qty};
+use crate::domain::fact::{Bar, Defect, Gap, Indicators, Signal, Tick};
 use crate::domain::time::Timestamp;
 
 use super::buffer::Buffer;
-use super::frame;
 use super::record::Kind;
 
 /// The codec's number in a segment's header.
@@ -118,87 +118,6 @@ fn put_fixed<T: Serialize>(value: &T, out: &mut Buffer) -> Result<(), CodecError
     }
 }
 
-/// Bytes of a minute bar.
-const BAR_BYTES: usize = 50;
-
-/// A minute bar, as [`put_fixed`] writes it: nine records in ten are bars, and of the rest most are
-/// the next two kinds and watermarks. These are written with plain stores.
-#[inline]
-fn put_bar(bar: &Bar, out: &mut Buffer) {
-    let Bar { instrument, open_time, open, high, low, close, volume } = *bar;
-    let room = out.room::<BAR_BYTES>();
-    room[0..2].copy_from_slice(&instrument.0.to_le_bytes());
-    let words = [open_time.0, open.0, high.0, low.0, close.0, volume.0];
-    put_words(&mut room[2..], words.map(i64::to_le_bytes));
-    out.advance(BAR_BYTES);
-}
-
-/// Bytes of a strategy bar.
-const BAR_15M_BYTES: usize = 66;
-
-/// A strategy bar, as [`put_fixed`] writes it.
-fn put_bar_15m(bar: &Bar15m, out: &mut Buffer) {
-    let Bar15m { instrument, open_time, close_time, open, high, low, close, volume, .. } = *bar;
-    let room = out.room::<BAR_15M_BYTES>();
-    room[0..2].copy_from_slice(&instrument.0.to_le_bytes());
-    let words = [open_time.0, close_time.0, open.0, high.0, low.0, close.0, volume.0];
-    put_words(&mut room[2..], words.map(i64::to_le_bytes));
-    room[58..62].copy_from_slice(&bar.minutes.to_le_bytes());
-    room[62..66].copy_from_slice(&bar.minutes_expected.to_le_bytes());
-    out.advance(BAR_15M_BYTES);
-}
-
-/// Bytes of a row of indicators with both swings.
-const INDICATORS_BYTES: usize = 76;
-
-/// A row of indicators, as [`put_fixed`] writes it.
-fn put_indicators(row: &Indicators, out: &mut Buffer) {
-    let Indicators { instrument, open_time, ema20, ema50, atr, adx, vwap, vol_z, .. } = *row;
-    let room = out.room::<INDICATORS_BYTES>();
-    room[0..2].copy_from_slice(&instrument.0.to_le_bytes());
-    room[2..10].copy_from_slice(&open_time.0.to_le_bytes());
-    put_words(&mut room[10..], [ema20, ema50, atr, adx, vwap, vol_z].map(f64::to_le_bytes));
-    let mut end = 58;
-    for swing in [row.swing_high, row.swing_low] {
-        room[end] = u8::from(swing.is_some());
-        end += 1;
-        if let Some(price) = swing {
-            room[end..end + 8].copy_from_slice(&price.0.to_le_bytes());
-            end += 8;
-        }
-    }
-    out.advance(end);
-}
-
-/// Words of eight bytes, one after the other.
-#[inline]
-fn put_words<const N: usize>(room: &mut [u8], words: [[u8; 8]; N]) {
-    room[..8 * N].copy_from_slice(words.as_flattened());
-}
-
-/// What [`put_bar`] writes. Every value has one form only, so what was read need not be encoded
-/// again to see whether it is canonical.
-#[inline]
-fn get_bar(payload: &[u8; BAR_BYTES]) -> Bar {
-    let field = |place: usize| i64::from_le_bytes(frame::array(payload, 2 + 8 * place));
-    Bar {
-        instrument: InstrumentId(u16::from_le_bytes(frame::array(payload, 0))),
-        open_time: Timestamp(field(0)),
-        open: Price(field(1)),
-        high: Price(field(2)),
-        low: Price(field(3)),
-        close: Price(field(4)),
-        volume: Qty(field(5)),
-    }
-}
-
-/// A time, as [`put_fixed`] writes it.
-#[inline]
-fn put_time(time: Timestamp, out: &mut Buffer) {
-    *out.room() = time.0.to_le_bytes();
-    out.advance(8);
-}
-
 fn put<T: Serialize>(value: &T, out: &mut Buffer) -> Result<(), CodecError> {
     let start = out.len();
     bincode::serde::encode_into_writer(value, Tail(out), CONFIG).map_err(|error| layout(&error))?;
@@ -222,6 +141,14 @@ fn get<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
     }
 }
 
+/// A minute bar in either of its forms.
+fn get_bar(payload: &[u8]) -> Result<Bar, CodecError> {
+    match payload.len() < plain::WIDE_BAR_BYTES {
+        true => get(payload).map(plain::Packed::unpacked),
+        false => get(payload),
+    }
+}
+
 /// Appends the payload of an input to `out`. After an error `out` may end in a part of it.
 ///
 /// # Errors
@@ -231,11 +158,11 @@ pub fn encode_input(input: &Input, out: &mut Buffer) -> Result<(), CodecError> {
     match input {
         Input::Bar(bar) => {
             check_bar(bar)?;
-            put_bar(bar, out);
+            plain::put_bar(bar, out);
             Ok(())
         }
         Input::Watermark(time) => {
-            put_time(*time, out);
+            plain::put_time(*time, out);
             Ok(())
         }
         Input::RunStarted(run) => encode_run_started(run, out),
@@ -276,16 +203,16 @@ pub fn encode_run_started(run: &RunStarted, out: &mut Buffer) -> Result<(), Code
 pub fn encode_output(output: &Output, out: &mut Buffer) -> Result<(), CodecError> {
     match output {
         Output::Bar1m(bar) => {
-            put_bar(bar, out);
+            plain::put_bar(bar, out);
             Ok(())
         }
         Output::Bar15m(bar) | Output::BarRevised(bar) => {
-            put_bar_15m(bar, out);
+            plain::put_bar_15m(bar, out);
             Ok(())
         }
         Output::Indicators(row) => {
             check_indicators(row)?;
-            put_indicators(row, out);
+            plain::put_indicators(row, out);
             Ok(())
         }
         Output::Signal(signal) => check_signal(signal).and_then(|()| put(&**signal, out)),
@@ -336,8 +263,7 @@ pub const fn output_kind(output: &Output) -> Kind {
 /// When the bytes are not exactly what encoding some event of that kind gives.
 #[inline]
 pub fn decode(kind: Kind, payload: &[u8], scratch: &mut Buffer) -> Result<Event, CodecError> {
-    if let (Kind::Bar, Ok(payload)) = (kind, payload.try_into()) {
-        let bar = get_bar(payload);
+    if let (Kind::Bar, Some(bar)) = (kind, plain::get_bar(payload)) {
         return check_bar(&bar).map(|()| Event::Input(Input::Bar(bar)));
     }
     if let (Kind::Watermark, Ok(payload)) = (kind, payload.try_into()) {
@@ -349,7 +275,7 @@ pub fn decode(kind: Kind, payload: &[u8], scratch: &mut Buffer) -> Result<Event,
 fn decode_by_fields(kind: Kind, payload: &[u8], scratch: &mut Buffer) -> Result<Event, CodecError> {
     let event = match kind {
         Kind::RunStarted => Event::Input(Input::RunStarted(Box::new(get(payload)?))),
-        Kind::Bar => Event::Input(Input::Bar(get(payload)?)),
+        Kind::Bar => Event::Input(Input::Bar(get_bar(payload)?)),
         Kind::Tick => Event::Input(Input::Tick(get(payload)?)),
         Kind::Watermark => Event::Input(Input::Watermark(get(payload)?)),
         Kind::Command => Event::Input(Input::Command(get(payload)?)),
@@ -357,7 +283,7 @@ fn decode_by_fields(kind: Kind, payload: &[u8], scratch: &mut Buffer) -> Result<
         Kind::Gap => Event::Input(Input::Gap(get(payload)?)),
         Kind::Notice => Event::Input(Input::Notice(Box::new(get(payload)?))),
         Kind::RunEnded => Event::Input(Input::RunEnded(get(payload)?)),
-        Kind::Bar1m => Event::Output(Output::Bar1m(get(payload)?)),
+        Kind::Bar1m => Event::Output(Output::Bar1m(get_bar(payload)?)),
         Kind::Bar15m => Event::Output(Output::Bar15m(get(payload)?)),
         Kind::BarRevised => Event::Output(Output::BarRevised(get(payload)?)),
         Kind::Indicators => Event::Output(Output::Indicators(get(payload)?)),
@@ -457,6 +383,7 @@ mod tests {
 
     use super::*;
     use crate::domain::event::Record;
+    use crate::domain::money::{Price, Qty};
     use crate::domain::tape::{Names, read_record, write_record};
     use crate::journal::arbitrary::journal;
     use crate::journal::record::REGISTRY;
@@ -519,6 +446,32 @@ mod tests {
     }
 
     #[test]
+    fn a_bar_is_packed_wherever_it_can_be_and_has_no_other_form() {
+        let bar = samples::bar();
+        let just = Price(i64::from(u32::MAX));
+        let most = Bar { high: just, volume: Qty(just.0), ..bar };
+        let off_the_minute = Timestamp(bar.open_time.0 + 1);
+        let cases = [
+            (bar, 26),
+            (most, 26),
+            (Bar { high: Price(just.0 + 1), ..most }, 50),
+            (Bar { volume: Qty(just.0 + 1), ..most }, 50),
+            (Bar { open_time: off_the_minute, ..bar }, 50),
+            (Bar { open_time: Timestamp(-60_000_000), ..bar }, 50),
+        ];
+        for (bar, len) in cases {
+            let mut bytes = Buffer::default();
+            plain::put_bar(&bar, &mut bytes);
+            assert_eq!(bytes.len(), len, "{bar:?}");
+            assert_eq!(get_bar(bytes.as_slice()), Ok(bar));
+        }
+        let mut wide = Buffer::default();
+        put(&bar, &mut wide).unwrap();
+        let read = decode(Kind::Bar, wide.as_slice(), &mut Buffer::default());
+        assert_eq!(read, Err(CodecError::NotCanonical));
+    }
+
+    #[test]
     fn lengths_in_a_payload_are_not_believed() {
         let signal = |(kind, _): &(Kind, Event)| *kind == Kind::Signal;
         let (kind, event) = samples().into_iter().find(signal).unwrap();
@@ -570,6 +523,13 @@ mod tests {
         use wincode::{SchemaRead, SchemaWrite};
 
         #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
+        pub struct Packed {
+            pub instrument: u16,
+            pub minute_and_prices: [u32; 5],
+            pub volume: u32,
+        }
+
+        #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
         pub struct Bar {
             pub instrument: u16,
             pub times_and_prices: [i64; 5],
@@ -617,11 +577,24 @@ mod tests {
     /// The bytes that wincode makes of the same values, for the kinds that have a mirror.
     fn by_wincode(event: &Event) -> Option<Vec<u8>> {
         let bytes = match event {
-            Event::Input(Input::Bar(bar)) => wincode::serialize(&mirror::Bar {
-                instrument: bar.instrument.0,
-                times_and_prices: [bar.open_time.0, bar.open.0, bar.high.0, bar.low.0, bar.close.0],
-                volume: bar.volume.0,
-            }),
+            Event::Input(Input::Bar(bar)) => {
+                let Bar { instrument, open_time, open, high, low, close, volume } = *bar;
+                let (instrument, prices) = (instrument.0, [open.0, high.0, low.0, close.0]);
+                let words = [&[open_time.0 / 60_000_000], &prices[..], &[volume.0]].concat();
+                let words: Result<Vec<u32>, _> = words.into_iter().map(u32::try_from).collect();
+                match words {
+                    Ok(words) => wincode::serialize(&mirror::Packed {
+                        instrument,
+                        minute_and_prices: words[..5].try_into().unwrap(),
+                        volume: words[5],
+                    }),
+                    Err(_) => wincode::serialize(&mirror::Bar {
+                        instrument,
+                        times_and_prices: [open_time.0, prices[0], prices[1], prices[2], prices[3]],
+                        volume: volume.0,
+                    }),
+                }
+            }
             Event::Output(Output::Fill(fill)) => wincode::serialize(&mirror::Fill {
                 order: (fill.order.seq, fill.order.index),
                 instrument: fill.instrument.0,

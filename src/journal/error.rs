@@ -39,6 +39,16 @@ pub enum JournalError {
         /// Its number.
         found: u16,
     },
+    /// The format is a draft that was given up.
+    #[error("{}: format {found} is not read any more, the oldest is {oldest}", path.display())]
+    TooOld {
+        /// The segment.
+        path: PathBuf,
+        /// Its format.
+        found: u16,
+        /// The oldest that is read.
+        oldest: u16,
+    },
     /// Bytes are not what was written.
     #[error("{}: byte {offset}, seq {seq}: {damage}", path.display())]
     Damaged {
@@ -137,7 +147,7 @@ pub enum Refusal {
 pub enum Damage {
     /// No frame begins here.
     #[error("no frame begins here")]
-    Magic,
+    NoFrame,
     /// A length is beyond every limit.
     #[error("a payload of {len} bytes is longer than any can be")]
     TooLong {
@@ -153,6 +163,9 @@ pub enum Damage {
     /// Padding is not zero.
     #[error("the padding is not zero")]
     Padding,
+    /// A frame's head is longer or shorter than it must be.
+    #[error("the head of the frame is not in its one form")]
+    Head,
     /// A segment's header is not one.
     #[error("the segment's header is damaged: {0}")]
     Header(&'static str),

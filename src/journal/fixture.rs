@@ -1,5 +1,5 @@
 //! A small journal with an event of each kind, built from [`samples`](super::samples): what tests
-//! look into, and, committed under `tests/fixtures/journal_v1`, the journal of the first released
+//! look into, and, committed under `tests/fixtures/journal_v2`, the journal of the first released
 //! format, which must open for ever.
 //!
 //! Until that release the format may still move, and the fixture with it: `cargo xtask fixture`
@@ -73,9 +73,9 @@ mod tests {
     use super::*;
     use crate::domain::tape::{Names, write_record};
     use crate::journal::buffer::Buffer;
-    use crate::journal::codec;
     use crate::journal::record::{Kind, REGISTRY, Schema};
-    use crate::journal::{End, Reader};
+    use crate::journal::segment::{self, HEADER_BYTES, Header};
+    use crate::journal::{End, Files, Reader, codec, frame};
 
     /// Small enough for several batches in each of several segments.
     const LIMITS: Limits = Limits { batch_records: 1, batch_bytes: 512, segment_bytes: 5_400 };
@@ -87,13 +87,14 @@ mod tests {
     /// The committed fixture, written anew first if that is asked for.
     fn committed() -> PathBuf {
         static WRITTEN: OnceLock<()> = OnceLock::new();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal_v1");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal_v2");
         WRITTEN.get_or_init(|| {
             if env::var_os(WRITE).is_some() {
                 assert!(env::var_os("CI").is_none(), "CI only checks the fixture");
                 let _ = fs::remove_dir_all(&folder);
                 write_fixture(&folder);
                 write_seeds();
+                write_frame_seeds(&folder);
             }
         });
         folder
@@ -128,6 +129,27 @@ mod tests {
         fs::write(seeds.join("tape/events"), events).unwrap();
         let rows: String = REGISTRY.iter().map(Schema::line).collect();
         fs::write(root.join("tests/fixtures/registry.txt"), rows).unwrap();
+    }
+
+    /// The same for those for headers and frames.
+    fn write_frame_seeds(folder: &Path) {
+        let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+        for segment in segment::list(&Files, folder).unwrap() {
+            let bytes = fs::read(&segment.path).unwrap();
+            let (block, mut rest) = bytes.split_at(HEADER_BYTES);
+            let last = block[..HEADER_BYTES - 4].iter().rposition(|byte| *byte != 0).unwrap();
+            let name = format!("header/segment-{}", segment.segment_no);
+            fs::write(seeds.join(name), &block[..=last]).unwrap();
+            let seed = frame::seed_of(Header::decode(block, &segment.path).unwrap().salt);
+            while !rest.is_empty() {
+                let frame = frame::parse(rest, seed).unwrap();
+                let path = seeds.join(format!("frame/kind-{:04x}", frame.head.kind));
+                if path.exists() {
+                    fs::write(path, [&seed.to_le_bytes(), &rest[..frame.len]].concat()).unwrap();
+                }
+                rest = &rest[frame.len..];
+            }
+        }
     }
 
     fn tape(records: &[Record]) -> String {

@@ -2,16 +2,16 @@
 //!
 //! | offset | size | field |
 //! |---|---|---|
-//! | 0 | 4 | magic `EVF1` |
-//! | 4 | 4 | CRC-32C of all bytes from 8 on, padding included, seeded with the segment's salt |
-//! | 8 | 4 | length of the payload, at most 1 MiB |
-//! | 12 | 2 | kind |
-//! | 14 | 2 | version of the kind's payload |
-//! | 16 | 8 | number of the input |
-//! | 24 | 8 | inputs: time of receipt, ns; outputs: index u32, cause u32; control: a number |
-//! | 32 | n | payload, padded with zeros to 8 bytes |
+//! | 0 | 4 | CRC-32C of all bytes from 4 on, padding included, seeded with the segment's salt |
+//! | 4 | 3 | length of the payload, at most 1 MiB |
+//! | 7 | 1 | version of the kind's payload; bit 7 says that the head is long |
+//! | 8 | 2 | kind, never 0, so that zeros are no frame |
+//! | 10 | 4 | number of the input, its low half |
+//! | 14 | 8 | in a long head. Inputs: time of receipt, ns, unless it is 0; outputs: index u32, cause u32; control: a number |
+//! | 14 or 22 | n | payload, padded with zeros to 8 bytes |
 //!
-//! All integers are little-endian.
+//! All integers are little-endian. A minute bar of a replay takes 40 bytes: what a run costs beside
+//! its core is mostly bytes that are handed to the system.
 
 use crate::domain::event::EventId;
 
@@ -20,45 +20,74 @@ use super::digest::Digest;
 use super::error::Damage;
 use super::record::{COMMIT, FIRST_OUTPUT, SEAL};
 
-/// Bytes before the payload.
-pub const HEAD_BYTES: usize = 32;
+/// Bytes of a head without `extra`.
+const SHORT_BYTES: usize = 14;
+/// Bytes of a head with it: no head is longer.
+const LONG_BYTES: usize = 22;
+/// Bytes of the shortest frame.
+pub const FRAME_MIN: usize = SHORT_BYTES.next_multiple_of(8);
 /// The longest frame, in bytes.
-pub const FRAME_MAX: usize = HEAD_BYTES + PAYLOAD_MAX;
+pub const FRAME_MAX: usize = frame_bytes(LONG_BYTES, PAYLOAD_MAX);
+/// The largest version that fits into a head.
+pub const VERSION_MAX: u16 = 0x7F;
 
-const MAGIC: [u8; 4] = *b"EVF1";
+/// The bit beside length and version that says that the head is long.
+const IS_LONG: u32 = 1 << 31;
 
-/// What stands in a frame's head, apart from magic, length and checksum.
+/// What stands in a frame's head, apart from length and checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Number of the kind.
+    /// Number of the kind, never 0.
     pub kind: u16,
-    /// Version of the kind's payload.
+    /// Version of the kind's payload, at most [`VERSION_MAX`].
     pub version: u16,
-    /// Number of the input.
-    pub seq: u64,
+    /// Number of the input, its low half: a segment has fewer inputs than that can count.
+    pub seq: u32,
     /// Time of receipt, index and cause, or a number: see the module's head.
     pub extra: [u8; 8],
 }
 
 impl Head {
     /// The head of an input's frame.
+    #[inline]
     pub const fn input(kind: u16, version: u16, seq: u64, received_ns: i64) -> Head {
-        Head { kind, version, seq, extra: received_ns.to_le_bytes() }
+        Head { kind, version, seq: seq as u32, extra: received_ns.to_le_bytes() }
     }
 
     /// The head of an output's frame.
+    #[inline]
     pub const fn output(kind: u16, version: u16, id: EventId, cause: u32) -> Head {
         let extra = ((cause as u64) << 32 | id.index as u64).to_le_bytes();
-        Head { kind, version, seq: id.seq, extra }
+        Head { kind, version, seq: id.seq as u32, extra }
     }
 
-    /// The address of the event, its cause and its time of receipt.
-    pub const fn envelope(&self) -> (EventId, u32, i64) {
-        let word = u64::from_le_bytes(self.extra);
+    /// The number of the input, where the segment's first one is `first_seq`.
+    #[inline]
+    pub const fn seq(&self, first_seq: u64) -> u64 {
+        first_seq.wrapping_add(self.seq.wrapping_sub(first_seq as u32) as u64)
+    }
+
+    /// The address of the event, its cause and its time of receipt, in a segment whose first input
+    /// is `first_seq`.
+    #[inline]
+    pub const fn envelope(&self, first_seq: u64) -> (EventId, u32, i64) {
+        let (seq, word) = (self.seq(first_seq), u64::from_le_bytes(self.extra));
         if self.kind < FIRST_OUTPUT {
-            return (EventId::input(self.seq), 0, word as i64);
+            return (EventId::input(seq), 0, word as i64);
         }
-        (EventId { seq: self.seq, index: word as u32 }, (word >> 32) as u32, 0)
+        (EventId { seq, index: word as u32 }, (word >> 32) as u32, 0)
+    }
+
+    /// Whether `extra` is written: an input has none where nobody observed when it was received.
+    #[inline]
+    const fn is_long(&self) -> bool {
+        self.kind >= FIRST_OUTPUT || u64::from_le_bytes(self.extra) != 0
+    }
+
+    /// Bytes of the frame around a payload of that length.
+    #[inline]
+    pub const fn frame_bytes(&self, payload: usize) -> usize {
+        frame_bytes(if self.is_long() { LONG_BYTES } else { SHORT_BYTES }, payload)
     }
 }
 
@@ -67,39 +96,48 @@ pub fn seed_of(salt: u64) -> u32 {
     crc32c::crc32c(&salt.to_le_bytes())
 }
 
-/// Bytes of the frame around a payload of that length.
+/// Bytes of the frame of a control record with a payload of that length.
+pub const fn control_bytes(payload: usize) -> usize {
+    frame_bytes(LONG_BYTES, payload)
+}
+
 #[inline]
-pub const fn len_of(payload: usize) -> usize {
-    HEAD_BYTES + payload.next_multiple_of(8)
+const fn frame_bytes(head: usize, payload: usize) -> usize {
+    (head + payload).next_multiple_of(8)
 }
 
 /// Writes a frame to the start of `out` and returns its length.
 ///
 /// # Panics
-/// When `out` is shorter than the frame, or the payload longer than [`PAYLOAD_MAX`]; the codec sees
-/// to that.
+/// When `out` is shorter than the frame, or the head or the payload is none that can be written;
+/// registry and codec see to that.
 #[inline]
 pub fn put(out: &mut [u8], head: Head, payload: &[u8], seed: u32) -> usize {
     assert!(payload.len() <= PAYLOAD_MAX, "the codec refuses longer payloads");
-    let (end, len) = (HEAD_BYTES + payload.len(), len_of(payload.len()));
+    assert!(head.kind != 0 && head.version <= VERSION_MAX, "the registry has no such kinds");
+    let len = head.frame_bytes(payload.len());
     let frame = &mut out[..len];
     // The padding, before something else may come to stand there.
     frame[len - 8..].copy_from_slice(&[0; 8]);
-    frame[0..4].copy_from_slice(&MAGIC);
-    frame[8..12].copy_from_slice(&(payload.len() as u32).to_le_bytes());
-    frame[12..14].copy_from_slice(&head.kind.to_le_bytes());
-    frame[14..16].copy_from_slice(&head.version.to_le_bytes());
-    frame[16..24].copy_from_slice(&head.seq.to_le_bytes());
-    frame[24..32].copy_from_slice(&head.extra);
-    frame[HEAD_BYTES..end].copy_from_slice(payload);
+    let mut word = u32::from(head.version) << 24 | payload.len() as u32;
+    let mut place = SHORT_BYTES;
+    if head.is_long() {
+        word |= IS_LONG;
+        place = LONG_BYTES;
+        frame[SHORT_BYTES..LONG_BYTES].copy_from_slice(&head.extra);
+    }
+    frame[4..8].copy_from_slice(&word.to_le_bytes());
+    frame[8..10].copy_from_slice(&head.kind.to_le_bytes());
+    frame[10..14].copy_from_slice(&head.seq.to_le_bytes());
+    frame[place..place + payload.len()].copy_from_slice(payload);
     let crc = checksum(frame, seed);
-    frame[4..8].copy_from_slice(&crc.to_le_bytes());
+    frame[0..4].copy_from_slice(&crc.to_le_bytes());
     len
 }
 
 #[inline]
 fn checksum(frame: &[u8], seed: u32) -> u32 {
-    crc32c::crc32c_append(seed, &frame[8..])
+    crc32c::crc32c_append(seed, &frame[4..])
 }
 
 /// A frame that was read and checked.
@@ -109,7 +147,7 @@ pub struct Frame<'a> {
     pub head: Head,
     /// Its payload, without padding.
     pub payload: &'a [u8],
-    /// Bytes from its magic to the end of its padding.
+    /// Bytes from its checksum to the end of its padding.
     pub len: usize,
 }
 
@@ -122,33 +160,53 @@ pub enum NoFrame {
     Bad(Damage),
 }
 
+/// Where a frame's payload stands and where the frame ends, as its head says.
+struct Bounds {
+    payload: usize,
+    payload_end: usize,
+    end: usize,
+}
+
+impl Bounds {
+    #[inline]
+    fn of(word: u32) -> Bounds {
+        let payload = if word & IS_LONG != 0 { LONG_BYTES } else { SHORT_BYTES };
+        let payload_end = payload + (word & 0x00FF_FFFF) as usize;
+        Bounds { payload, payload_end, end: payload_end.next_multiple_of(8) }
+    }
+}
+
 /// Reads the frame at the start of `bytes`. The length is checked before it is used for anything.
 ///
 /// # Errors
 /// When more bytes are needed, or these are no frame.
 #[inline]
 pub fn parse(bytes: &[u8], seed: u32) -> Result<Frame<'_>, NoFrame> {
-    if bytes.len() < HEAD_BYTES {
-        return Err(NoFrame::Needs(HEAD_BYTES));
+    if bytes.len() < FRAME_MIN {
+        return Err(NoFrame::Needs(FRAME_MIN));
     }
-    if bytes[0..4] != MAGIC {
-        return Err(NoFrame::Bad(Damage::Magic));
+    if bytes[8..10] == [0, 0] {
+        return Err(NoFrame::Bad(Damage::NoFrame));
     }
-    let payload_len = u32::from_le_bytes(array(bytes, 8));
-    if payload_len as usize > PAYLOAD_MAX {
-        return Err(NoFrame::Bad(Damage::TooLong { len: payload_len }));
+    let word = u32::from_le_bytes(array(bytes, 4));
+    let bounds = Bounds::of(word);
+    if bounds.payload_end - bounds.payload > PAYLOAD_MAX {
+        return Err(NoFrame::Bad(Damage::TooLong { len: word & 0x00FF_FFFF }));
     }
-    let end = HEAD_BYTES + payload_len as usize;
-    let len = len_of(payload_len as usize);
-    let Some(bytes) = bytes.get(..len) else { return Err(NoFrame::Needs(len)) };
-    if checksum(bytes, seed) != u32::from_le_bytes(array(bytes, 4)) {
+    let Some(bytes) = bytes.get(..bounds.end) else { return Err(NoFrame::Needs(bounds.end)) };
+    if checksum(bytes, seed) != u32::from_le_bytes(array(bytes, 0)) {
         return Err(NoFrame::Bad(Damage::Checksum));
     }
-    let last = u64::from_le_bytes(array(bytes, len - 8));
-    if len > end && last >> (8 * (8 - (len - end))) != 0 {
+    let padding = bounds.end - bounds.payload_end;
+    let last = u64::from_le_bytes(array(bytes, bounds.end - 8));
+    if padding > 0 && last >> (8 * (8 - padding)) != 0 {
         return Err(NoFrame::Bad(Damage::Padding));
     }
-    Ok(trusted(bytes))
+    let frame = trusted(bytes);
+    match frame.head.is_long() == (word & IS_LONG != 0) {
+        true => Ok(frame),
+        false => Err(NoFrame::Bad(Damage::Head)),
+    }
 }
 
 /// The frame at the start of bytes that [`parse`] has accepted before.
@@ -157,14 +215,15 @@ pub fn parse(bytes: &[u8], seed: u32) -> Result<Frame<'_>, NoFrame> {
 /// When it has not.
 #[inline]
 pub fn trusted(bytes: &[u8]) -> Frame<'_> {
-    let end = HEAD_BYTES + u32::from_le_bytes(array(bytes, 8)) as usize;
+    let word = u32::from_le_bytes(array(bytes, 4));
+    let Bounds { payload, payload_end, end } = Bounds::of(word);
     let head = Head {
-        kind: u16::from_le_bytes(array(bytes, 12)),
-        version: u16::from_le_bytes(array(bytes, 14)),
-        seq: u64::from_le_bytes(array(bytes, 16)),
-        extra: array(bytes, 24),
+        kind: u16::from_le_bytes(array(bytes, 8)),
+        version: (word >> 24) as u16 & VERSION_MAX,
+        seq: u32::from_le_bytes(array(bytes, 10)),
+        extra: if payload == LONG_BYTES { array(bytes, SHORT_BYTES) } else { [0; 8] },
     };
-    Frame { head, payload: &bytes[HEAD_BYTES..end], len: end.next_multiple_of(8) }
+    Frame { head, payload: &bytes[payload..payload_end], len: end }
 }
 
 /// The `N` bytes at `place`, which the caller has made sure of.
@@ -193,8 +252,9 @@ macro_rules! body {
                 let mut payload = Vec::with_capacity($name::BYTES);
                 $(payload.extend_from_slice(&Field::bytes(&self.$field));)+
                 let extra = number.to_le_bytes();
-                let mut frame = vec![0; len_of(payload.len())];
-                put(&mut frame, Head { kind: $kind, version: 1, seq, extra }, &payload, seed);
+                let mut frame = vec![0; control_bytes(payload.len())];
+                let head = Head { kind: $kind, version: 1, seq: seq as u32, extra };
+                put(&mut frame, head, &payload, seed);
                 frame
             }
 
@@ -301,51 +361,106 @@ body! {
 mod tests {
     use super::*;
 
-    fn frame(payload: &[u8], seed: u32) -> Vec<u8> {
-        let mut bytes = vec![0xFF; len_of(payload.len())];
-        let head = Head::output(0x0107, 1, EventId { seq: 17, index: 2 }, 1);
+    const SEQ: u64 = 0x7_0000_0011;
+
+    fn frame(head: Head, payload: &[u8], seed: u32) -> Vec<u8> {
+        let mut bytes = vec![0xFF; head.frame_bytes(payload.len())];
         assert_eq!(put(&mut bytes, head, payload, seed), bytes.len());
         bytes
     }
 
+    /// An output's, an input's with a time of receipt, and one's without.
+    fn heads() -> [Head; 3] {
+        let output = Head::output(0x0107, 1, EventId { seq: SEQ, index: 2 }, 1);
+        [output, Head::input(2, 1, SEQ, 7), Head::input(2, 1, SEQ, 0)]
+    }
+
     #[test]
     fn a_frame_has_the_documented_bytes() {
-        let hex: Vec<String> = frame(b"payload!+", 7)
-            .chunks(8)
-            .map(|row| row.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-            .collect();
-        insta::assert_snapshot!(hex.join("\n"), @"
-        45564631f87a68c9
-        0900000007010100
-        1100000000000000
-        0200000001000000
-        7061796c6f616421
-        2b00000000000000
+        let frames = heads().map(|head| {
+            let bytes = frame(head, b"payload!+", 7);
+            let row = |row: &[u8]| row.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            bytes.chunks(8).map(row).collect::<Vec<_>>().join("\n")
+        });
+        insta::assert_snapshot!(frames.join("\n\n"), @"
+        11f6a46409000081
+        0701110000000200
+        0000010000007061
+        796c6f6164212b00
+
+        bc7c152f09000081
+        0200110000000700
+        0000000000007061
+        796c6f6164212b00
+
+        24208cb109000001
+        0200110000007061
+        796c6f6164212b00
         ");
     }
 
     #[test]
     fn what_was_closed_is_read_and_nothing_else() {
-        let bytes = frame(b"payload!+", 7);
-        let read = parse(&bytes, 7).unwrap();
-        assert_eq!((read.payload, read.len), (&b"payload!+"[..], 48));
-        assert_eq!(read.head.envelope(), (EventId { seq: 17, index: 2 }, 1, 0));
-        assert_eq!(parse(&bytes, 8), Err(NoFrame::Bad(Damage::Checksum)), "another salt");
-        for cut in 0..bytes.len() {
-            assert!(matches!(parse(&bytes[..cut], 7), Err(NoFrame::Needs(n)) if n > cut));
-        }
-        for bit in 0..bytes.len() * 8 {
-            let mut bad = bytes.clone();
-            bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(parse(&bad, 7).is_err(), "bit {bit}");
+        for head in heads() {
+            let bytes = frame(head, b"payload!+", 7);
+            let read = parse(&bytes, 7).unwrap();
+            assert_eq!((read.head, read.payload, read.len), (head, &b"payload!+"[..], bytes.len()));
+            assert_eq!(parse(&bytes, 8), Err(NoFrame::Bad(Damage::Checksum)), "another salt");
+            for cut in 0..bytes.len() {
+                assert!(matches!(parse(&bytes[..cut], 7), Err(NoFrame::Needs(n)) if n > cut));
+            }
+            for bit in 0..bytes.len() * 8 {
+                let mut bad = bytes.clone();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                assert!(parse(&bad, 7).is_err(), "bit {bit}");
+            }
         }
     }
 
     #[test]
+    fn an_address_is_whole_again_beside_the_first_of_its_segment() {
+        let [output, input, unobserved] = heads();
+        for first_seq in [SEQ, SEQ - 1, 0x6_FFFF_FFFF, 0x6_0000_0012] {
+            let id = EventId { seq: SEQ, index: 2 };
+            assert_eq!(output.envelope(first_seq), (id, 1, 0));
+            assert_eq!(input.envelope(first_seq), (EventId::input(SEQ), 0, 7));
+            assert_eq!(unobserved.envelope(first_seq), (EventId::input(SEQ), 0, 0));
+        }
+    }
+
+    /// The same could be said in more bytes, and is not accepted then.
+    #[test]
+    fn a_frame_has_one_form() {
+        let long = frame(heads()[1], b"", 7);
+        let mut bytes = long.clone();
+        bytes[SHORT_BYTES..LONG_BYTES].fill(0);
+        mend(&mut bytes, 7);
+        assert_eq!(parse(&bytes, 7), Err(NoFrame::Bad(Damage::Head)));
+        let mut bytes = frame(heads()[0], b"", 7);
+        bytes[7] &= VERSION_MAX as u8;
+        mend(&mut bytes[..FRAME_MIN], 7);
+        assert_eq!(parse(&bytes, 7), Err(NoFrame::Bad(Damage::Padding)), "a short output");
+        bytes[SHORT_BYTES..].fill(0);
+        mend(&mut bytes[..FRAME_MIN], 7);
+        assert_eq!(parse(&bytes, 7), Err(NoFrame::Bad(Damage::Head)), "a short output");
+    }
+
+    fn mend(frame: &mut [u8], seed: u32) {
+        let crc = checksum(frame, seed);
+        frame[..4].copy_from_slice(&crc.to_le_bytes());
+    }
+
+    #[test]
+    fn zeros_are_no_frame() {
+        assert_eq!(parse(&[0; 64], 7), Err(NoFrame::Bad(Damage::NoFrame)));
+    }
+
+    #[test]
     fn a_length_is_refused_before_it_is_believed() {
-        let mut bytes = frame(b"", 7);
-        bytes[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert_eq!(parse(&bytes, 7), Err(NoFrame::Bad(Damage::TooLong { len: u32::MAX })));
+        let mut bytes = frame(heads()[1], b"", 7);
+        bytes[4..7].fill(0xFF);
+        let len = 0x00FF_FFFF;
+        assert_eq!(parse(&bytes, 7), Err(NoFrame::Bad(Damage::TooLong { len })));
     }
 
     #[test]

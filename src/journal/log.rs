@@ -324,7 +324,7 @@ impl Log {
     }
 
     fn segment_is_full(&self) -> bool {
-        let control = frame::len_of(Commit::BYTES) + frame::len_of(Seal::BYTES);
+        let control = frame::control_bytes(Commit::BYTES) + frame::control_bytes(Seal::BYTES);
         let next = (self.limits.batch_bytes + control) as u64;
         self.segment_bytes + next > self.limits.segment_bytes
     }

@@ -20,7 +20,7 @@ use super::codec;
 use super::digest::{self, BLOCK_INPUTS, Digest, RunDigest};
 use super::disk::{Disk, Files, Medium, read_some};
 use super::error::{Damage, JournalError, io};
-use super::frame::{self, Commit, Frame, HEAD_BYTES, Head, NoFrame, Seal};
+use super::frame::{self, Commit, Frame, Head, NoFrame, Seal};
 use super::log::Place;
 use super::mark::Mark;
 use super::record::{COMMIT, FIRST_CONTROL, FIRST_OUTPUT, Kind, Numbering, SEAL};
@@ -59,6 +59,15 @@ pub struct Raw<'a> {
 }
 
 impl Raw<'_> {
+    /// Bytes of its frame.
+    pub const fn frame_bytes(&self) -> usize {
+        let head = match self.kind < FIRST_OUTPUT {
+            true => Head::input(self.kind, self.version, self.id.seq, self.received_ns),
+            false => Head::output(self.kind, self.version, self.id, self.cause),
+        };
+        head.frame_bytes(self.payload.len())
+    }
+
     /// The kind, if this program knows it.
     pub const fn known_kind(&self) -> Option<Kind> {
         Kind::known(self.kind, self.version)
@@ -233,7 +242,9 @@ impl Reader {
         if !self.advance()? {
             return Ok(None);
         }
-        match raw(&self.bytes[self.place..self.next]).decode(&mut self.scratch) {
+        match raw(&self.bytes[self.place..self.next], self.header.first_seq)
+            .decode(&mut self.scratch)
+        {
             Ok(record) => Ok(Some(record)),
             Err(damage) => {
                 self.failed = true;
@@ -248,7 +259,7 @@ impl Reader {
     /// When a file cannot be read or is damaged. After an error there are no more records.
     pub fn next_raw(&mut self) -> Result<Option<Raw<'_>>, JournalError> {
         let moved = self.advance()?;
-        Ok(moved.then(|| raw(&self.bytes[self.place..self.next])))
+        Ok(moved.then(|| raw(&self.bytes[self.place..self.next], self.header.first_seq)))
     }
 
     /// Moves to the next record, if there is one: from `place` to `next`.
@@ -270,7 +281,7 @@ impl Reader {
         }
         let frame = frame::trusted(&self.bytes[self.next..]);
         self.place = self.next;
-        let (id, cause, _) = frame.head.envelope();
+        let (id, cause, _) = frame.head.envelope(self.header.first_seq);
         if let Err(misplaced) = self.numbering.admit(frame.head.kind, id, cause) {
             return Err(self.record_damaged(misplaced.into()));
         }
@@ -300,8 +311,7 @@ impl Reader {
                 Ok(frame) => frame,
                 Err(damage) => return self.stop(place, damage),
             };
-            let (head, payload) = (frame.head, frame.payload.len());
-            let end = place + frame.len;
+            let (head, end) = (frame.head, place + frame.len);
             match head.kind {
                 COMMIT => {
                     let commit = Commit::read(&frame);
@@ -317,8 +327,8 @@ impl Reader {
                     return Err(self.damaged(place, Damage::Control(kind)));
                 }
                 _ => {
-                    batch.add(&head, end);
-                    self.fold(&head, place, payload);
+                    batch.add(&head, self.header.first_seq, end);
+                    self.fold(place);
                 }
             }
         }
@@ -356,10 +366,11 @@ impl Reader {
 
     /// Notes a record, whose frame stands at `place`, for the digest.
     #[inline]
-    fn fold(&mut self, head: &Head, place: usize, payload: usize) {
-        let (_, cause, _) = head.envelope();
-        self.folded.append(&digest::head(head.kind, head.version, cause, payload));
-        self.folded.append(&self.bytes[place + HEAD_BYTES..][..payload]);
+    fn fold(&mut self, place: usize) {
+        let Frame { head, payload, .. } = frame::trusted(&self.bytes[place..]);
+        let (_, cause, _) = head.envelope(0);
+        self.folded.append(&digest::head(head.kind, head.version, cause, payload.len()));
+        self.folded.append(payload);
     }
 
     /// Takes the batch in `bytes`, if that is what the commit describes.
@@ -442,21 +453,22 @@ struct Batch {
 }
 
 impl Batch {
-    fn add(&mut self, head: &Head, end: usize) {
+    fn add(&mut self, head: &Head, segment_begins: u64, end: usize) {
+        let seq = head.seq(segment_begins);
         if self.records == 0 {
-            self.first_seq = head.seq;
+            self.first_seq = seq;
             self.torn = head.kind >= FIRST_OUTPUT;
         }
-        self.last_seq = head.seq;
+        self.last_seq = seq;
         self.records += 1;
         self.bytes = end;
     }
 }
 
-/// The record in a frame that was checked.
-fn raw(bytes: &[u8]) -> Raw<'_> {
+/// The record in a frame that was checked, in a segment with that first input.
+fn raw(bytes: &[u8], first_seq: u64) -> Raw<'_> {
     let Frame { head, payload, .. } = frame::trusted(bytes);
-    let (id, cause, received_ns) = head.envelope();
+    let (id, cause, received_ns) = head.envelope(first_seq);
     Raw { kind: head.kind, version: head.version, id, cause, received_ns, payload }
 }
 
@@ -489,7 +501,7 @@ mod tests {
     use crate::journal::samples::{self, samples};
     use crate::journal::{Identity, Limits, Writer};
 
-    const LIMITS: Limits = Limits { batch_records: 2, batch_bytes: 400, segment_bytes: 5_500 };
+    const LIMITS: Limits = Limits { batch_records: 2, batch_bytes: 400, segment_bytes: 5_400 };
 
     /// A description without lists, so that every bit of its journal can be flipped in no time.
     fn run() -> RunStarted {
@@ -639,19 +651,19 @@ mod tests {
         let (path, mut bytes) = segments(&dir).pop().unwrap();
         let first = bytes[HEADER_BYTES..].to_vec();
         // The seal moves behind a gap that is longer than what is read at a time.
-        let seal = first.len() - (HEAD_BYTES + Seal::BYTES).next_multiple_of(8);
+        let seal = first.len() - frame::control_bytes(Seal::BYTES);
         bytes.truncate(HEADER_BYTES + seal);
         bytes.resize(HEADER_BYTES + seal + READ_BYTES - 16, 0);
         bytes.extend_from_slice(&first[seal..]);
         fs::write(&path, &bytes).unwrap();
-        assert!(matches!(read(&dir).1, Err(JournalError::Damaged { damage: Damage::Magic, .. })));
+        assert!(matches!(read(&dir).1, Err(JournalError::Damaged { damage: Damage::NoFrame, .. })));
     }
 
     #[test]
     fn the_commit_of_the_bad_batch_itself_proves_nothing() {
         let (dir, _) = small(false);
         let (path, mut bytes) = segments(&dir).pop().unwrap();
-        let commit = bytes.len() - HEAD_BYTES - Commit::BYTES;
+        let commit = bytes.len() - frame::control_bytes(Commit::BYTES);
         bytes[commit - 8] ^= 1;
         fs::write(&path, &bytes).unwrap();
         assert!(matches!(read(&dir).1, Ok(End::Unsealed { trailing_bytes }) if trailing_bytes > 0));
@@ -666,7 +678,7 @@ mod tests {
         let place = HEADER_BYTES + frame::parse(&bytes[HEADER_BYTES..], seed).unwrap().len;
         let Frame { head, payload, .. } = frame::parse(&bytes[place..], seed).unwrap();
         let mut forged = payload.to_vec();
-        forged[48] ^= 1;
+        forged[25] ^= 1;
         frame::put(&mut bytes[place..], head, &forged, seed);
         fs::write(&path, bytes).unwrap();
         let (read, end) = read(&dir);
@@ -750,8 +762,12 @@ mod tests {
             Writer::create(dir.path(), identity).unwrap();
             let (path, mut bytes) = segments(&dir).pop().unwrap();
             let seed = frame::seed_of(Header::decode(&bytes, &path).unwrap().salt);
-            let mut frames = vec![0; HEAD_BYTES];
-            frame::put(&mut frames, Head::output(kind, version, id, 0), &[], seed);
+            let head = match kind < FIRST_OUTPUT {
+                true => Head::input(kind, version, id.seq, 0),
+                false => Head::output(kind, version, id, 0),
+            };
+            let mut frames = vec![0; head.frame_bytes(0)];
+            frame::put(&mut frames, head, &[], seed);
             let mut digest = RunDigest::new();
             digest.extend(0, &digest::head(kind, version, 0, 0));
             let commit = Commit {

@@ -21,9 +21,11 @@ use super::frame::array;
 /// Bytes of a segment's header.
 pub const HEADER_BYTES: usize = 4_096;
 /// The version of the format that is written.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 /// The oldest version whose readers understand what is written.
-pub const MIN_READER: u16 = 1;
+pub const MIN_READER: u16 = 2;
+/// The oldest version that is read. Number 1 was a draft and never released.
+const OLDEST: u16 = 2;
 
 const MAGIC: [u8; 8] = *b"EVLOG\0\0\x01";
 const CRC_AT: usize = HEADER_BYTES - 4;
@@ -105,11 +107,12 @@ impl Header {
             return Err(damaged("the checksum does not match"));
         }
         let too_new = |what, found| JournalError::TooNew { path: path.into(), what, found };
-        match u16::from_le_bytes(array(block, 10)) {
-            min_reader if min_reader > FORMAT_VERSION => {
-                return Err(too_new("the format", min_reader));
-            }
-            _ => {}
+        let [written, min_reader] = [8, 10].map(|at| u16::from_le_bytes(array(block, at)));
+        if written < OLDEST {
+            return Err(JournalError::TooOld { path: path.into(), found: written, oldest: OLDEST });
+        }
+        if min_reader > FORMAT_VERSION {
+            return Err(too_new("the format", min_reader));
         }
         if block[12] != CODEC_ID {
             return Err(too_new("the codec", u16::from(block[12])));
@@ -243,13 +246,17 @@ mod tests {
     }
 
     #[test]
-    fn a_format_of_the_future_is_named() {
-        let mut block = header().encode();
-        block[10] = 2;
-        let crc = crc32c::crc32c(&block[..CRC_AT]);
-        block[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
-        let error = Header::decode(&block, Path::new("x")).unwrap_err();
-        assert_eq!(error.to_string(), "x: the format 2 is unknown to this program");
+    fn a_format_of_the_future_and_one_of_the_past_are_named() {
+        let refused = |at: usize, version: u8| {
+            let mut block = header().encode();
+            block[at] = version;
+            let crc = crc32c::crc32c(&block[..CRC_AT]);
+            block[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
+            Header::decode(&block, Path::new("x")).unwrap_err().to_string()
+        };
+        assert_eq!(refused(10, 3), "x: the format 3 is unknown to this program");
+        let past = "x: format 1 is not read any more, the oldest is 2";
+        assert_eq!(refused(8, 1), past);
     }
 
     #[test]

@@ -97,6 +97,7 @@ struct Segment {
     number: u64,
     path: PathBuf,
     seed: u32,
+    first_seq: u64,
 }
 
 /// The parts of a journal that was read through, and goes on to be.
@@ -142,7 +143,7 @@ impl Index {
     /// When the journal cannot be read on.
     pub fn next_record(&mut self) -> Result<Option<Record>, JournalError> {
         let Some(raw) = self.reader.next_raw()? else { return Ok(None) };
-        let (kind, bytes) = (raw.known_kind(), frame::len_of(raw.payload.len()) as u64);
+        let (kind, bytes) = (raw.known_kind(), raw.frame_bytes() as u64);
         let record = raw.decode(&mut self.scratch);
         let record = record.map_err(|damage| self.reader.record_damaged(damage))?;
         if self.batches != self.reader.batches() {
@@ -160,7 +161,7 @@ impl Index {
     /// A batch begins: perhaps in another file, perhaps with a part of its own.
     fn begin_batch(&mut self, seq: u64) {
         self.batches = self.reader.batches();
-        self.offset += frame::len_of(Commit::BYTES) as u64;
+        self.offset += frame::control_bytes(Commit::BYTES) as u64;
         let header = self.reader.header();
         let is_here = self.files.last().is_some_and(|file| file.number == header.segment_no);
         if !is_here {
@@ -168,7 +169,7 @@ impl Index {
             let path = files.iter().find(|file| file.segment_no == header.segment_no);
             let path = path.map(|file| file.path.clone()).unwrap_or_default();
             let (number, seed) = (header.segment_no, frame::seed_of(header.salt));
-            self.files.push(Segment { number, path, seed });
+            self.files.push(Segment { number, path, seed, first_seq: header.first_seq });
             self.offset = HEADER_BYTES as u64;
         }
         let is_full = self.parts.last().is_none_or(|part| part.records >= PART_RECORDS);
@@ -209,7 +210,7 @@ impl Index {
                 NoFrame::Bad(damage) => damaged(place, damage),
                 NoFrame::Needs(_) => damaged(place, Damage::CutOff),
             })?;
-            let (id, cause, received_ns) = found.head.envelope();
+            let (id, cause, received_ns) = found.head.envelope(file.first_seq);
             let raw = Raw {
                 kind: found.head.kind,
                 version: found.head.version,

@@ -195,6 +195,7 @@ impl Run {
                 | JournalError::Lost { .. }
                 | JournalError::Absent { .. }
                 | JournalError::TooNew { .. }
+                | JournalError::TooOld { .. }
                 | JournalError::Refused { .. }
                 | JournalError::OtherRun { .. }
         );

@@ -128,7 +128,7 @@ fn recover_says_what_it_does_and_does_it_once() {
     let mut bytes = fs::read(&path).unwrap();
     let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
     let torn = end.next_multiple_of(8) + 64;
-    bytes[torn..torn + 9].copy_from_slice(b"EVF1 torn");
+    bytes[torn..torn + 9].copy_from_slice(b"torn here");
     fs::write(&path, &bytes).unwrap();
     let run = run_dir(&desk).display().to_string();
 

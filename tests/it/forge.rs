@@ -49,7 +49,7 @@ pub fn write(run_dir: &Path, identity: Identity, records: &[Forged]) {
             false => Head::output(*kind, *version, *id, *cause),
         };
         let start = bytes.len();
-        bytes.resize(start + frame::len_of(payload.len()), 0);
+        bytes.resize(start + head.frame_bytes(payload.len()), 0);
         frame::put(&mut bytes[start..], head, payload, seed);
         let head = digest::head(*kind, *version, *cause, payload.len());
         run_digest.extend(0, &[&head[..], payload].concat());

@@ -136,6 +136,14 @@ impl From<JournalError> for Failure {
                     .because(format!("{what} {found} is unknown to this program"))
                     .hint("use the version of lockstep that wrote it, or a later one")
             }
+            JournalError::TooOld { path, found, oldest } => {
+                Failure::new(Exit::Damaged, "failed to read the journal")
+                    .at(path.display())
+                    .because(format!(
+                        "it is of format {found}, a draft; this program reads {oldest} and later"
+                    ))
+                    .hint("run the replay again, or read it with the lockstep that wrote it")
+            }
             JournalError::Damaged { path, offset, seq, damage } => {
                 let unknown = matches!(damage, Damage::UnknownKind { .. });
                 let failure = Failure::new(Exit::Damaged, "the journal is damaged")

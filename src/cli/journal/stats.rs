@@ -224,8 +224,8 @@ mod tests {
         bar-15m-revised 1
         segments        1
         batches         9
-        bytes           7,568
-        digest          701e7ec071ffac9156e03b9baaa1ce9e08b6232bb254f15a204265ede19dd0f7
+        bytes           7,176
+        digest          15d60ae99ca75cd35aacc0be37d0185d420bd1a4164b1e4e93aea725e5a83b5d
         end             sealed
         ");
         let csv = counted(dir.path(), Format::Csv);

@@ -1,7 +1,7 @@
 //! How a journal ends: with its seal, early, or where something was lost that once was there.
 
 use crate::journal::error::{Damage, JournalError};
-use crate::journal::frame::{self, Commit, HEAD_BYTES, Seal};
+use crate::journal::frame::{self, Commit, Seal};
 
 use super::{End, READ_BYTES, Reader};
 
@@ -127,8 +127,8 @@ impl Reader {
 }
 
 /// The longest control frame.
-const CONTROL_BYTES: usize = HEAD_BYTES
-    + if Commit::BYTES > Seal::BYTES { Commit::BYTES } else { Seal::BYTES }.next_multiple_of(8);
+const CONTROL_BYTES: usize =
+    frame::control_bytes(if Commit::BYTES > Seal::BYTES { Commit::BYTES } else { Seal::BYTES });
 
 /// What lies ahead of a bad byte.
 struct Ahead {

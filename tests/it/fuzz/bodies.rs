@@ -14,7 +14,10 @@ use lockstep::driver::case::Case;
 use lockstep::driver::plan::{DateRange, Plan, Request as RunRequest};
 use lockstep::exchange::recording::Recording;
 use lockstep::journal::checkpoint::Checkpoint;
-use lockstep::journal::frame::{self, Commit, FRAME_MAX, HEAD_BYTES, Head, NoFrame, Seal};
+use lockstep::journal::error::Damage;
+use lockstep::journal::frame::{
+    self, Commit, FRAME_MAX, FRAME_MIN, Head, NoFrame, Seal, VERSION_MAX,
+};
 use lockstep::journal::mark::{Mark, SLOT_BYTES};
 use lockstep::journal::record::REGISTRY;
 use lockstep::journal::segment::{self, HEADER_BYTES, Header, RunId};
@@ -88,24 +91,24 @@ pub fn frame(data: &[u8]) -> bool {
         }
         Err(NoFrame::Bad(_)) => false,
     };
-    let (head, payload) = take::<20>(bytes);
+    let (head, payload) = take::<16>(bytes);
     let head = Head {
-        kind: u16::from_le_bytes([head[0], head[1]]),
-        version: u16::from_le_bytes([head[2], head[3]]),
-        seq: u64::from_le_bytes(take(&head[4..]).0),
-        extra: take(&head[12..]).0,
+        kind: u16::from_le_bytes([head[0], head[1]]).max(1),
+        version: u16::from_le_bytes([head[2], head[3]]) & VERSION_MAX,
+        seq: u32::from_le_bytes(take(&head[4..]).0),
+        extra: take(&head[8..]).0,
     };
     let payload = &payload[..payload.len().min(codec::PAYLOAD_MAX)];
-    let mut closed = vec![0; frame::len_of(payload.len())];
+    let mut closed = vec![0; head.frame_bytes(payload.len())];
     frame::put(&mut closed, head, payload, seed);
     let read = frame::parse(&closed, seed).expect("what was closed is a frame");
     assert_eq!((read.head, read.payload), (head, payload));
     let number = u64::from_le_bytes(head.extra);
     if let Some(commit) = Commit::read(&read) {
-        assert_eq!(commit.frame(head.seq, number, seed), closed);
+        assert_eq!(commit.frame(head.seq.into(), number, seed), closed);
     }
     if let Some(seal) = Seal::read(&read) {
-        assert_eq!(seal.frame(head.seq, number, seed), closed);
+        assert_eq!(seal.frame(head.seq.into(), number, seed), closed);
     }
     accepted
 }
@@ -208,7 +211,7 @@ struct Fixture {
 fn fixture() -> &'static Fixture {
     static FIXTURE: OnceLock<Fixture> = OnceLock::new();
     FIXTURE.get_or_init(|| {
-        let folder = repository().join("tests/fixtures/journal_v1");
+        let folder = repository().join("tests/fixtures/journal_v2");
         let segments =
             segment::list(&lockstep::journal::Files, &folder).expect("the fixture is committed");
         let segments = segments.into_iter().map(|file| {
@@ -311,14 +314,19 @@ fn mend(file: &mut [u8]) {
     let Ok(header) = Header::decode(&file[..HEADER_BYTES], Path::new("x")) else { return };
     let seed = frame::seed_of(header.salt);
     let mut place = HEADER_BYTES;
-    while let Some(rest) = file.get_mut(place..).filter(|rest| rest.len() >= HEAD_BYTES) {
-        let payload = u32::from_le_bytes(take(&rest[8..]).0) as usize;
-        let len = frame::len_of(payload.min(codec::PAYLOAD_MAX));
-        let Some(bytes) = rest.get_mut(..len) else { return };
-        let whole = bytes.to_vec();
-        let read = frame::trusted(&whole);
-        frame::put(bytes, read.head, read.payload, seed);
-        place += len;
+    while let Some(rest) = file.get_mut(place..).filter(|rest| rest.len() >= FRAME_MIN) {
+        match frame::parse(rest, seed) {
+            Ok(read) => place += read.len,
+            Err(NoFrame::Bad(Damage::Checksum)) => {
+                let whole = rest.to_vec();
+                let read = frame::trusted(&whole);
+                if read.head.frame_bytes(read.payload.len()) != read.len {
+                    return;
+                }
+                place += frame::put(rest, read.head, read.payload, seed);
+            }
+            Err(_) => return,
+        }
     }
 }
 

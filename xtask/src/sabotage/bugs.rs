@@ -46,6 +46,7 @@ const READER: &str = "src/journal/reader.rs";
 const ENDING: &str = "src/journal/reader/ending.rs";
 const SEGMENT: &str = "src/journal/segment.rs";
 const FRAME: &str = "src/journal/frame.rs";
+const PLAIN: &str = "src/journal/codec/plain.rs";
 const DISK: &str = "src/journal/disk.rs";
 
 /// Where a batch comes to the disk.
@@ -375,8 +376,22 @@ pub const BUGS: &[Bug] = &[
         "unsalted-checksum",
         "bytes of another segment pass",
         FRAME,
-        "    crc32c::crc32c_append(seed, &frame[8..])",
-        "    crc32c::crc32c_append(seed & 0, &frame[8..])",
+        "    crc32c::crc32c_append(seed, &frame[4..])",
+        "    crc32c::crc32c_append(seed & 0, &frame[4..])",
+    ),
+    for_tests(
+        "address-cut-short",
+        "inputs behind the four thousand millionth are counted from 0 again",
+        FRAME,
+        "first_seq.wrapping_add(self.seq.wrapping_sub(first_seq as u32) as u64)",
+        "first_seq - first_seq + self.seq as u64",
+    ),
+    for_tests(
+        "packed-though-too-large",
+        "a minute with more shares than 32 bits can count loses the rest",
+        PLAIN,
+        "| close.0 | volume.0;",
+        "| close.0;",
     ),
     for_tests(
         "header-checksum-unchecked",
