@@ -5,7 +5,8 @@
 //! ```text
 //! cargo xtask bench                   all sets, then what was aimed at beside what was measured
 //! cargo xtask bench --small           without L, the set of 200 symbols
-//! cargo xtask bench --only M core     one stage of one set again and again, for a profiler
+//! cargo xtask bench --only M core     one stage of one set again and again, for a profiler;
+//!                                     on two threads with a 2 behind it
 //! cargo xtask bench --keep DIR        the made-up history stays in DIR for the next time
 //! ```
 
@@ -146,7 +147,9 @@ fn main() {
     let run_dir = scratch.path().join("run");
     if let (Some(name), Some(stage)) = (after("--only", 1), after("--only", 2)) {
         let set = set_named(name);
-        return only(stage, &Ground::make(set, &data.join(set.name)), &run_dir);
+        let is_on_two = args.last().is_some_and(|word| word == "2");
+        let threads = if is_on_two { 2 } else { 1 };
+        return only(stage, threads, &Ground::make(set, &data.join(set.name)), &run_dir);
     }
     let is_small = args.iter().any(|arg| arg == "--small");
     let mut measured = Vec::new();
@@ -162,13 +165,15 @@ fn set_named(name: &str) -> &'static Set {
     SETS.iter().find(|set| set.name == name).unwrap_or_else(|| panic!("no set is called {name}"))
 }
 
-/// Runs one stage on one thread again and again.
-fn only(stage: &str, ground: &Ground, run_dir: &Path) {
+/// Runs one stage again and again.
+fn only(stage: &str, threads: usize, ground: &Ground, run_dir: &Path) {
     let replay = ground.replay();
     let bars = decode(ground, &replay, 1).1 as f64;
-    core(&replay, Some(run_dir), 1);
-    for _ in 0..10 {
-        println!("{:.0} ns/bar", run(stage, 1, ground, &replay, run_dir) * 1e9 / bars);
+    if ["read", "verify"].contains(&stage) {
+        core(&replay, Some(run_dir), 1);
+    }
+    for _ in 0..(20_000_000 / bars as u64).clamp(10, 100) {
+        println!("{:.0} ns/bar", run(stage, threads, ground, &replay, run_dir) * 1e9 / bars);
     }
 }
 

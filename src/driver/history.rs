@@ -76,11 +76,15 @@ impl History {
     ) -> Result<History, rayon::ThreadPoolBuildError> {
         let instruments = run.instruments.len();
         let mut loader = Loader::new(run, store, range);
+        if threads > 1 {
+            loader.rows_at_a_time = ROWS_AHEAD / instruments.max(1);
+        }
         let rounds = match threads {
             0 | 1 => Rounds::Here(loader),
+            // One thread loads while this one works; a pool of one would only be in their way.
+            2 => Rounds::ahead(move || loader.next_round()),
             _ => {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-                loader.rows_at_a_time = ROWS_AHEAD / instruments.max(1);
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads - 1).build()?;
                 Rounds::ahead(move || pool.install(|| loader.next_round_in_parallel()))
             }
         };

@@ -103,12 +103,13 @@ impl Replay {
     ) -> Result<Sealed, ReplayError> {
         let mut history = self.history(threads)?;
         let journal = match run_dir {
+            Some(run_dir) if threads > 1 => {
+                Writer::create(run_dir, self.identity()?)?.in_background()
+            }
             Some(run_dir) => Writer::create(run_dir, self.identity()?)?,
+            // To hash takes less than to hand over.
             None => Writer::digest_only(),
         };
-        // To hash alone takes less than to hand over.
-        let has_work = threads > 1;
-        let journal = if has_work { journal.in_background() } else { journal };
         drive(&self.run, &mut history, journal, sinks).map_err(|error| match error {
             DriveError::Source(error) => ReplayError::Store(error),
             DriveError::Journal(error) => ReplayError::Journal(error),
