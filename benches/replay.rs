@@ -231,14 +231,14 @@ fn request(set: &Set, market: &Market) -> Request {
     }
 }
 
-/// Runs every stage three times, those of small sets more often, all in turn, and keeps the best of
+/// Runs every stage five times, those of small sets more often, all in turn, and keeps the best of
 /// each, since everything else on the machine only ever makes it slower.
 fn measure(set: &'static Set, ground: &Ground, run_dir: &Path) -> Measured {
     let replay = ground.replay();
     let bars = decode(ground, &replay, 1).1;
     let stage = |(name, threads)| Stage { name, threads, seconds: f64::INFINITY };
     let mut stages: Vec<Stage> = STAGES.into_iter().map(stage).collect();
-    for _ in 0..(4_000_000 / bars).max(3) {
+    for _ in 0..(4_000_000 / bars).max(5) {
         for stage in &mut stages {
             let seconds = run(stage.name, stage.threads, ground, &replay, run_dir);
             stage.seconds = stage.seconds.min(seconds);
@@ -448,7 +448,8 @@ const AIMS: [Aim; 8] = [
     },
     Aim {
         what: "core + digest, 2 threads over 1",
-        value: |it, _| Some(it.rate("core", 2) / it.rate("core", 1)),
+        // S is over in a few milliseconds, which is what it takes to begin and end a thread.
+        value: |it, _| (it.set.name != "S").then(|| it.rate("core", 2) / it.rate("core", 1)),
         unit: Unit::Times,
         half: 1.35,
         ..share(1.7)

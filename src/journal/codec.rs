@@ -3,8 +3,9 @@
 //!
 //! Integers are little-endian and of fixed width, lengths are u64, an option is one byte and its
 //! value. A minute bar is packed into half the bytes where every value fits into 32 bits
-//! (`codec/plain.rs`). A payload is accepted only if encoding what was read gives the same bytes again, and if
-//! what was read could have been written: no bar with a defect, no number that is not finite.
+//! (`codec/plain.rs`). A payload is accepted only if encoding what was read gives the same bytes
+//! again, and if what was read could have been written: no bar with a defect, no number that is not
+//! finite.
 //!
 //! When the fields of a kind change, what was written before stays readable:
 //!

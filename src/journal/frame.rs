@@ -7,8 +7,11 @@
 //! | 7 | 1 | version of the kind's payload; bit 7 says that the head is long |
 //! | 8 | 2 | kind, never 0, so that zeros are no frame |
 //! | 10 | 4 | number of the input, its low half |
-//! | 14 | 8 | in a long head. Inputs: time of receipt, ns, unless it is 0; outputs: index u32, cause u32; control: a number |
+//! | 14 | 8 | in a long head only, see below |
 //! | 14 or 22 | n | payload, padded with zeros to 8 bytes |
+//!
+//! A long head ends with what is known besides: of an input its time of receipt, ns, unless it is
+//! 0; of an output its index u32 and its cause u32; in a control frame a number.
 //!
 //! All integers are little-endian. A minute bar of a replay takes 40 bytes: what a run costs beside
 //! its core is mostly bytes that are handed to the system.

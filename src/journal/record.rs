@@ -72,8 +72,8 @@ macro_rules! registry {
 }
 
 /// Packed where every value fits, see `codec/plain.rs`.
-const BAR: &str = "instrument:u16 open_time:u32(minutes) open:u32 high:u32 low:u32 close:u32 volume:u32 | \
-    instrument:u16 open_time:i64 open:i64 high:i64 low:i64 close:i64 volume:i64";
+const BAR: &str = "instrument:u16 open_time:u32(minutes) open:u32 high:u32 low:u32 close:u32 \
+    volume:u32 | instrument:u16 open_time:i64 open:i64 high:i64 low:i64 close:i64 volume:i64";
 
 const BAR_15M: &str = "instrument:u16 open_time:i64 close_time:i64 open:i64 high:i64 low:i64 \
     close:i64 volume:i64 minutes:u32 minutes_expected:u32";

@@ -1,5 +1,5 @@
-//! Minute bars of one instrument, packed row by row: what waits in memory for its turn. A row is 24
-//! bytes, half of what it takes as columns, and stands in one place, so that a walk over many
+//! Minute bars of one instrument, packed row by row: what waits in memory for its turn. A row is 16
+//! bytes, a third of what it takes as columns, and stands in one place, so that a walk over many
 //! instruments finds each bar with one look instead of six.
 
 use arrow::array::Int64Array;
@@ -19,36 +19,50 @@ pub struct Rows(Layout);
 #[derive(Clone, Debug)]
 enum Layout {
     /// Where every value fits, as those of a real market do.
-    Narrow(Timestamp, Vec<Narrow>),
+    Narrow { base: Base, rows: Vec<Narrow> },
     /// Otherwise, which is seldom.
     Wide(Box<BarColumns>),
 }
 
-/// A bar, its minute counted from the first one's.
+/// What the numbers of packed rows are counted in.
+#[derive(Clone, Copy, Debug)]
+struct Base {
+    /// Start of the first minute.
+    first: Timestamp,
+    /// What one step from price to price is worth.
+    step: i64,
+}
+
+/// Prices step by paise, or by the smallest unit where a history was adjusted.
+const PAISA: u32 = 100;
+
+/// A bar: its minute counted from the first one's, its prices in steps from each other.
 #[derive(Clone, Copy, Debug)]
 struct Narrow {
-    minute: u32,
+    minute: u16,
+    /// From open up to high.
+    up: u16,
+    /// From open down to low.
+    down: u16,
+    /// From low up to close.
+    close: u16,
     open: u32,
-    high: u32,
-    low: u32,
-    close: u32,
     volume: u32,
 }
 
 /// No rows.
 impl Default for Rows {
     fn default() -> Rows {
-        Rows(Layout::Narrow(Timestamp::MIN, Vec::new()))
+        let base = Base { first: Timestamp::MIN, step: PAISA.into() };
+        Rows(Layout::Narrow { base, rows: Vec::new() })
     }
 }
 
 impl From<BarColumns> for Rows {
     fn from(columns: BarColumns) -> Rows {
         let columns = columns.by_time();
-        match narrow(&columns) {
-            Some((first, rows)) => Rows(Layout::Narrow(first, rows)),
-            None => Rows(Layout::Wide(Box::new(columns))),
-        }
+        let narrow = narrow::<PAISA>(&columns).or_else(|| narrow::<1>(&columns));
+        Rows(narrow.unwrap_or_else(|| Layout::Wide(Box::new(columns))))
     }
 }
 
@@ -56,7 +70,7 @@ impl Rows {
     /// Number of bars.
     pub fn len(&self) -> usize {
         match &self.0 {
-            Layout::Narrow(_, rows) => rows.len(),
+            Layout::Narrow { rows, .. } => rows.len(),
             Layout::Wide(columns) => columns.len(),
         }
     }
@@ -70,7 +84,7 @@ impl Rows {
     #[inline]
     pub fn open_time(&self, row: usize) -> Option<Timestamp> {
         match &self.0 {
-            Layout::Narrow(first, rows) => rows.get(row).map(|bar| bar.open_time(*first)),
+            Layout::Narrow { base, rows } => rows.get(row).map(|bar| bar.open_time(*base)),
             Layout::Wide(columns) => columns.open_time.values().get(row).copied().map(Timestamp),
         }
     }
@@ -91,9 +105,9 @@ impl Rows {
         mut tell: impl FnMut(Bar),
     ) -> usize {
         match &self.0 {
-            Layout::Narrow(first, rows) => {
+            Layout::Narrow { base, rows } => {
                 let rest = rows.get(row..).unwrap_or_default();
-                let due = rest.iter().map(|bar| bar.unpacked(*first, instrument));
+                let due = rest.iter().map(|bar| bar.unpacked(*base, instrument));
                 let told = due.take_while(|bar| bar.open_time < end).map(tell).count();
                 row + told
             }
@@ -111,27 +125,29 @@ impl Rows {
 
 impl Narrow {
     #[inline]
-    fn open_time(self, first: Timestamp) -> Timestamp {
-        first.plus_us(i64::from(self.minute) * MINUTE_US)
+    fn open_time(self, base: Base) -> Timestamp {
+        base.first.plus_us(i64::from(self.minute) * MINUTE_US)
     }
 
     #[inline]
-    fn unpacked(self, first: Timestamp, instrument: InstrumentId) -> Bar {
-        let price = |value: u32| Price(i64::from(value));
+    fn unpacked(self, base: Base, instrument: InstrumentId) -> Bar {
+        let steps = |count: u16| i64::from(count) * base.step;
+        let open = i64::from(self.open);
+        let low = open - steps(self.down);
         Bar {
             instrument,
-            open_time: self.open_time(first),
-            open: price(self.open),
-            high: price(self.high),
-            low: price(self.low),
-            close: price(self.close),
+            open_time: self.open_time(base),
+            open: Price(open),
+            high: Price(open + steps(self.up)),
+            low: Price(low),
+            close: Price(low + steps(self.close)),
             volume: Qty(i64::from(self.volume)),
         }
     }
 }
 
-/// The first bar's time and all bars, if every value fits.
-fn narrow(columns: &BarColumns) -> Option<(Timestamp, Vec<Narrow>)> {
+/// All bars in steps of `STEP`, if every value fits.
+fn narrow<const STEP: u32>(columns: &BarColumns) -> Option<Layout> {
     let len = columns.len();
     let values = |column| &Int64Array::values(column)[..len];
     let [time, open, high] = [&columns.open_time, &columns.open, &columns.high].map(values);
@@ -139,21 +155,29 @@ fn narrow(columns: &BarColumns) -> Option<(Timestamp, Vec<Narrow>)> {
     let first = time.first().copied().unwrap_or_default();
     // One look at all rows in the end is faster than one at each.
     let mut misfit = 0;
+    let mut count = |from: i64, to: i64| {
+        let way = to.wrapping_sub(from);
+        let steps = way as u32 / STEP;
+        misfit |= way >> 32 | i64::from(steps >> 16 | (steps.wrapping_mul(STEP) ^ way as u32));
+        steps as u16
+    };
+    let mut odd = 0;
     let row = |row: usize| {
         let minute = time[row].wrapping_sub(first) / MINUTE_US;
-        let all = minute | open[row] | high[row] | low[row] | close[row] | volume[row];
-        misfit |= (all >> 32) | (first.wrapping_add(minute * MINUTE_US) ^ time[row]);
+        odd |= minute >> 16 | (open[row] | volume[row]) >> 32;
+        odd |= first.wrapping_add(minute * MINUTE_US) ^ time[row];
         Narrow {
-            minute: minute as u32,
+            minute: minute as u16,
+            up: count(open[row], high[row]),
+            down: count(low[row], open[row]),
+            close: count(low[row], close[row]),
             open: open[row] as u32,
-            high: high[row] as u32,
-            low: low[row] as u32,
-            close: close[row] as u32,
             volume: volume[row] as u32,
         }
     };
     let rows = (0..len).map(row).collect();
-    (misfit == 0).then_some((Timestamp(first), rows))
+    let base = Base { first: Timestamp(first), step: STEP.into() };
+    (misfit | odd == 0).then_some(Layout::Narrow { base, rows })
 }
 
 #[cfg(test)]
@@ -164,10 +188,17 @@ mod tests {
 
     const NINE: i64 = 1_727_754_300_000_000;
 
-    /// Values at and around what fits into 32 bits, negative ones too.
+    /// Values at and around what fits into 32 bits, negative ones too, most of them near enough
+    /// to each other to be packed, in paise or not.
     fn value() -> impl Strategy<Value = i64> {
         let edge = i64::from(u32::MAX);
-        prop_oneof![8 => 0..edge, 1 => edge - 1..edge + 3, 1 => Just(-1)]
+        prop_oneof![
+            40 => (0..60_000_i64).prop_map(|paise| 8_000_000 + paise * 100),
+            10 => 8_000_000..8_060_000_i64,
+            1 => 0..edge,
+            1 => edge - 1..edge + 3,
+            1 => Just(-1),
+        ]
     }
 
     fn bar() -> impl Strategy<Value = Bar> {
@@ -211,21 +242,29 @@ mod tests {
 
     #[test]
     fn what_fits_is_narrow_and_what_does_not_is_kept_as_it_is() {
-        let bar = |price: i64| Bar {
+        let bar = |price: i64, more: i64| Bar {
             instrument: InstrumentId(0),
             open_time: Timestamp(NINE),
             open: Price(price),
-            high: Price(price),
+            high: Price(price + more),
             low: Price(price),
             close: Price(price),
             volume: Qty(1),
         };
-        let is_narrow = |price: i64| {
-            let rows = Rows::from(BarColumns::from_bars([bar(price)].iter()));
-            matches!(rows.0, Layout::Narrow(..))
+        let step = |price: i64, more: i64| {
+            let rows = Rows::from(BarColumns::from_bars([bar(price, more)].iter()));
+            match rows.0 {
+                Layout::Narrow { base, .. } => Some(base.step),
+                Layout::Wide(_) => None,
+            }
         };
-        assert!(is_narrow(i64::from(u32::MAX)));
-        assert!(!is_narrow(i64::from(u32::MAX) + 1));
-        assert!(!is_narrow(-1));
+        let (edge, paisa) = (i64::from(u32::MAX), i64::from(PAISA));
+        assert_eq!(step(edge, 0), Some(paisa));
+        assert_eq!(step(edge + 1, 0), None);
+        assert_eq!(step(-1, 0), None);
+        assert_eq!(step(500, 65_535 * paisa), Some(paisa));
+        assert_eq!(step(500, 65_536 * paisa), None);
+        assert_eq!(step(500, 65_535), Some(1), "not a whole number of paise");
+        assert_eq!(step(500, 65_537), None);
     }
 }

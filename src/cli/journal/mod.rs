@@ -106,6 +106,18 @@ impl From<JournalError> for Stop {
     }
 }
 
+/// Words for a journal whose bytes at `place` are not what was written.
+fn damaged(place: &str, seq: u64, damage: &Damage) -> Failure {
+    let failure = Failure::new(Exit::Damaged, "the journal is damaged")
+        .at(place)
+        .because(damage)
+        .because(format!("inputs before {seq} are not affected"));
+    failure.hint(match damage {
+        Damage::UnknownKind { .. } => "use the version of lockstep that wrote it",
+        _ => "repeat the run, or restore the file; nothing was changed",
+    })
+}
+
 /// Words for a journal that holds less than it has promised.
 fn lost(path: &Path, found: u64, batches: u64, next_seq: u64) -> Failure {
     Failure::new(Exit::Damaged, "the journal has lost events that were acknowledged")
@@ -145,17 +157,7 @@ impl From<JournalError> for Failure {
                     .hint("run the replay again, or read it with the lockstep that wrote it")
             }
             JournalError::Damaged { path, offset, seq, damage } => {
-                let unknown = matches!(damage, Damage::UnknownKind { .. });
-                let failure = Failure::new(Exit::Damaged, "the journal is damaged")
-                    .at(format!("{}, byte {offset}", path.display()))
-                    .because(&damage)
-                    .because(format!("inputs before {seq} are not affected"));
-                match unknown {
-                    true => failure.hint("use the version of lockstep that wrote it"),
-                    false => {
-                        failure.hint("repeat the run, or restore the file; nothing was changed")
-                    }
-                }
+                damaged(&format!("{}, byte {offset}", path.display()), seq, &damage)
             }
             JournalError::Refused { id, refusal } => {
                 Failure::new(Exit::Damaged, format!("record {id} cannot be journalled"))

@@ -1,6 +1,6 @@
 //! The few kinds that make nearly all of a journal, written with plain stores: nine records in ten
-//! are minute bars, and of the rest most are strategy bars, indicators and watermarks. The bytes are
-//! those of the codec's long way, which tests hold against these.
+//! are minute bars, and of the rest most are strategy bars, indicators and watermarks. The bytes
+//! are those of the codec's long way, which tests hold against these.
 
 use serde::{Deserialize, Serialize};
 
