@@ -434,8 +434,7 @@ mod tests {
     /// The same could be said in more bytes, and is not accepted then.
     #[test]
     fn a_frame_has_one_form() {
-        let long = frame(heads()[1], b"", 7);
-        let mut bytes = long.clone();
+        let mut bytes = frame(heads()[1], b"", 7);
         bytes[SHORT_BYTES..LONG_BYTES].fill(0);
         mend(&mut bytes, 7);
         assert_eq!(parse(&bytes, 7), Err(NoFrame::Bad(Damage::Head)));
