@@ -62,8 +62,8 @@ const TOGETHER_US: i64 = 2 * DAY_US;
 const ROWS_AHEAD: usize = 16_384;
 
 impl History {
-    /// The history of `run` over `range` with what somebody wants meanwhile, decoded on `threads`
-    /// threads. The inputs are the same for every number of threads.
+    /// The history of `run` over `range` with what somebody wants meanwhile, on `threads` threads,
+    /// of which this is one. The inputs are the same for every number of threads.
     ///
     /// # Errors
     /// When no threads can be had.

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::domain::event::EventId;
 
 use super::digest::Digest;
+use super::frame::VERSION_MAX;
 
 /// Numbers below this are inputs.
 pub const FIRST_OUTPUT: u16 = 0x0100;
@@ -119,6 +120,15 @@ registry! {
     SessionEnded = 0x010A, 1, "session-ended", "date:i32 gross:i64 fees:i64 equity:i64";
     BarRevised = 0x010B, 1, "bar-15m-revised", BAR_15M;
 }
+
+/// Every kind and version fits into a frame's head.
+const _: () = {
+    let mut row = 0;
+    while row < REGISTRY.len() {
+        assert!(REGISTRY[row].kind as u16 != 0 && REGISTRY[row].version <= VERSION_MAX);
+        row += 1;
+    }
+};
 
 impl Kind {
     /// The number on disk.
