@@ -131,7 +131,8 @@ mod tests {
         fs::write(root.join("tests/fixtures/registry.txt"), rows).unwrap();
     }
 
-    /// The same for those for headers and frames.
+    /// What the fuzz targets for headers and frames begin with. Of frames a few kinds are enough,
+    /// those whose seed is there already.
     fn write_frame_seeds(folder: &Path) {
         let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
         for segment in segment::list(&Files, folder).unwrap() {

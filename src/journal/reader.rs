@@ -58,7 +58,14 @@ pub struct Raw<'a> {
     pub payload: &'a [u8],
 }
 
-impl Raw<'_> {
+impl<'a> Raw<'a> {
+    /// The record in a frame that was checked, in a segment with that first input.
+    pub const fn of(frame: &Frame<'a>, first_seq: u64) -> Raw<'a> {
+        let Frame { head, payload, .. } = *frame;
+        let (id, cause, received_ns) = head.envelope(first_seq);
+        Raw { kind: head.kind, version: head.version, id, cause, received_ns, payload }
+    }
+
     /// Bytes of its frame.
     pub const fn frame_bytes(&self) -> usize {
         let head = match self.kind < FIRST_OUTPUT {
@@ -242,9 +249,8 @@ impl Reader {
         if !self.advance()? {
             return Ok(None);
         }
-        match raw(&self.bytes[self.place..self.next], self.header.first_seq)
-            .decode(&mut self.scratch)
-        {
+        let frame = frame::trusted(&self.bytes[self.place..self.next]);
+        match Raw::of(&frame, self.header.first_seq).decode(&mut self.scratch) {
             Ok(record) => Ok(Some(record)),
             Err(damage) => {
                 self.failed = true;
@@ -259,7 +265,8 @@ impl Reader {
     /// When a file cannot be read or is damaged. After an error there are no more records.
     pub fn next_raw(&mut self) -> Result<Option<Raw<'_>>, JournalError> {
         let moved = self.advance()?;
-        Ok(moved.then(|| raw(&self.bytes[self.place..self.next], self.header.first_seq)))
+        let bytes = &self.bytes[self.place..self.next];
+        Ok(moved.then(|| Raw::of(&frame::trusted(bytes), self.header.first_seq)))
     }
 
     /// Moves to the next record, if there is one: from `place` to `next`.
@@ -463,13 +470,6 @@ impl Batch {
         self.records += 1;
         self.bytes = end;
     }
-}
-
-/// The record in a frame that was checked, in a segment with that first input.
-fn raw(bytes: &[u8], first_seq: u64) -> Raw<'_> {
-    let Frame { head, payload, .. } = frame::trusted(bytes);
-    let (id, cause, received_ns) = head.envelope(first_seq);
-    Raw { kind: head.kind, version: head.version, id, cause, received_ns, payload }
 }
 
 /// Where the segment `next` takes over from the one before it, if it says so. Whether its header

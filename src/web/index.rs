@@ -210,15 +210,7 @@ impl Index {
                 NoFrame::Bad(damage) => damaged(place, damage),
                 NoFrame::Needs(_) => damaged(place, Damage::CutOff),
             })?;
-            let (id, cause, received_ns) = found.head.envelope(file.first_seq);
-            let raw = Raw {
-                kind: found.head.kind,
-                version: found.head.version,
-                id,
-                cause,
-                received_ns,
-                payload: found.payload,
-            };
+            let raw = Raw::of(&found, file.first_seq);
             let is_wanted = raw.known_kind().is_some_and(|kind| kinds.has(kind));
             if raw.kind != COMMIT && is_wanted {
                 let record = raw.decode(&mut scratch);
