@@ -12,7 +12,7 @@ use crate::domain::instrument::InstrumentId;
 use crate::domain::time::{DAY_US, Timestamp};
 use crate::sources::rows::Rows;
 use crate::sources::sequencer::Sequencer;
-use crate::sources::store::{Parts, Store, StoreError};
+use crate::sources::store::{Decoded, Parts, Store, StoreError};
 
 use super::Source;
 use super::plan::{DateRange, watermarks};
@@ -45,6 +45,15 @@ struct Loader {
     lanes: Vec<Lane>,
     /// No instrument gets more rows in a round than these and the rest of a part.
     rows_at_a_time: usize,
+    memory: Memory,
+}
+
+/// Memory that serves for part after part.
+#[derive(Default)]
+struct Memory {
+    decoded: Decoded,
+    /// Rows whose bars were all told.
+    spent: Vec<Rows>,
 }
 
 /// One instrument's rows that were not loaded yet.
@@ -94,14 +103,7 @@ impl History {
 
     /// Adds the next round, or notes that there is none.
     fn refill(&mut self) -> Result<(), StoreError> {
-        let round = match &mut self.rounds {
-            Rounds::Here(loader) => loader.next_round(),
-            Rounds::Ahead(receiver, thread) => receiver.recv().ok().or_else(|| {
-                end_of(thread);
-                None
-            }),
-        };
-        match round {
+        match self.rounds.next(self.sequencer.spent()) {
             Some(round) => round?.into_iter().for_each(|loaded| self.add(loaded)),
             None => self.is_finished = true,
         }
@@ -125,6 +127,10 @@ impl Source for History {
         inputs.clear();
         loop {
             self.sequencer.take(inputs);
+            if let Rounds::Ahead(..) = self.rounds {
+                // For whatever the loader loads meanwhile: it takes its memory from the allocator.
+                self.sequencer.spent().for_each(drop);
+            }
             if !inputs.is_empty() || self.is_finished {
                 return Ok(());
             }
@@ -145,21 +151,26 @@ impl Loader {
             loaded_to: Timestamp::MIN,
         };
         let keys = run.instruments.iter().map(|instrument| instrument.key.as_str());
-        Loader { lanes: (0..).zip(keys).map(lane).collect(), rows_at_a_time: 1 }
+        Loader {
+            lanes: (0..).zip(keys).map(lane).collect(),
+            rows_at_a_time: 1,
+            memory: Memory::default(),
+        }
     }
 
     /// More rows of the instruments that are furthest behind; `None` when all are at their end.
     fn next_round(&mut self) -> Option<Round> {
         let (until, rows) = (self.due_until()?, self.rows_at_a_time);
         let due = self.lanes.iter_mut().filter(|lane| lane.loaded_to <= until);
-        Some(due.map(|lane| lane.load(rows)).collect())
+        Some(due.map(|lane| lane.load(rows, &mut self.memory)).collect())
     }
 
     /// The same, on all threads of the pool.
     fn next_round_in_parallel(&mut self) -> Option<Round> {
         let (until, rows) = (self.due_until()?, self.rows_at_a_time);
         let due = self.lanes.par_iter_mut().filter(|lane| lane.loaded_to <= until);
-        Some(due.map(|lane| lane.load(rows)).collect())
+        let load = |memory: &mut Memory, lane: &mut Lane| lane.load(rows, memory);
+        Some(due.map_init(Memory::default, load).collect())
     }
 
     /// Up to where an instrument may be loaded to be due. Whoever is ahead of that waits, or the
@@ -175,12 +186,12 @@ const LAST: Timestamp = Timestamp(i64::MAX - 1);
 
 impl Lane {
     /// At least so many rows, if there are so many.
-    fn load(&mut self, rows: usize) -> Result<Loaded, StoreError> {
+    fn load(&mut self, rows: usize, memory: &mut Memory) -> Result<Loaded, StoreError> {
         let (mut parts, mut loaded) = (Vec::new(), 0);
         while loaded < rows && self.loaded_to < Timestamp::MAX {
-            match self.parts.next_part()? {
+            match self.parts.next_part(&mut memory.decoded)? {
                 Some(part) => {
-                    let bars = Rows::from(part);
+                    let bars = Rows::packed(part, memory.spent.pop().unwrap_or_default());
                     self.loaded_to = bars.last_open_time().unwrap_or(self.loaded_to);
                     loaded += bars.len();
                     parts.push(bars);
@@ -194,6 +205,20 @@ impl Lane {
 }
 
 impl Rounds {
+    /// The next round. Where it is loaded here, `spent` is memory for it.
+    fn next(&mut self, spent: impl Iterator<Item = Rows>) -> Option<Round> {
+        match self {
+            Rounds::Here(loader) => {
+                loader.memory.spent.extend(spent);
+                loader.next_round()
+            }
+            Rounds::Ahead(receiver, thread) => receiver.recv().ok().or_else(|| {
+                end_of(thread);
+                None
+            }),
+        }
+    }
+
     /// One round is used up here while the next is loaded on a thread of its own.
     fn ahead(mut load: impl FnMut() -> Option<Round> + Send + 'static) -> Rounds {
         let (sender, receiver) = sync_channel(0);

@@ -25,6 +25,67 @@ pub struct BarColumns {
     pub volume: Int64Array,
 }
 
+/// The same columns, wherever they are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct BarSlices<'a> {
+    /// As in [`BarColumns`].
+    pub open_time: &'a [i64],
+    /// As in [`BarColumns`].
+    pub open: &'a [i64],
+    /// As in [`BarColumns`].
+    pub high: &'a [i64],
+    /// As in [`BarColumns`].
+    pub low: &'a [i64],
+    /// As in [`BarColumns`].
+    pub close: &'a [i64],
+    /// As in [`BarColumns`].
+    pub volume: &'a [i64],
+}
+
+impl BarSlices<'_> {
+    /// Number of bars.
+    pub const fn len(&self) -> usize {
+        self.open_time.len()
+    }
+
+    /// Whether there is no bar.
+    pub const fn is_empty(&self) -> bool {
+        self.open_time.is_empty()
+    }
+
+    /// The bar in that row, as one of `instrument`.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[inline]
+    pub fn bar(&self, row: usize, instrument: InstrumentId) -> Bar {
+        Bar {
+            instrument,
+            open_time: Timestamp(self.open_time[row]),
+            open: Price(self.open[row]),
+            high: Price(self.high[row]),
+            low: Price(self.low[row]),
+            close: Price(self.close[row]),
+            volume: Qty(self.volume[row]),
+        }
+    }
+}
+
+/// A copy.
+impl From<BarSlices<'_>> for BarColumns {
+    fn from(slices: BarSlices<'_>) -> BarColumns {
+        let column = |values: &[i64]| Int64Array::from(values.to_vec());
+        BarColumns {
+            open_time: column(slices.open_time),
+            open: column(slices.open),
+            high: column(slices.high),
+            low: column(slices.low),
+            close: column(slices.close),
+            volume: column(slices.volume),
+        }
+    }
+}
+
 /// No bars.
 impl Default for BarColumns {
     fn default() -> BarColumns {
@@ -43,6 +104,18 @@ impl BarColumns {
             low: column(|bar| bar.low.0),
             close: column(|bar| bar.close.0),
             volume: column(|bar| bar.volume.0),
+        }
+    }
+
+    /// These columns as slices.
+    pub fn slices(&self) -> BarSlices<'_> {
+        BarSlices {
+            open_time: self.open_time.values(),
+            open: self.open.values(),
+            high: self.high.values(),
+            low: self.low.values(),
+            close: self.close.values(),
+            volume: self.volume.values(),
         }
     }
 
@@ -87,14 +160,6 @@ impl BarColumns {
     /// When there is no such row.
     #[inline]
     pub fn bar(&self, row: usize, instrument: InstrumentId) -> Bar {
-        Bar {
-            instrument,
-            open_time: Timestamp(self.open_time.value(row)),
-            open: Price(self.open.value(row)),
-            high: Price(self.high.value(row)),
-            low: Price(self.low.value(row)),
-            close: Price(self.close.value(row)),
-            volume: Qty(self.volume.value(row)),
-        }
+        self.slices().bar(row, instrument)
     }
 }

@@ -2,14 +2,12 @@
 //! bytes, a third of what it takes as columns, and stands in one place, so that a walk over many
 //! instruments finds each bar with one look instead of six.
 
-use arrow::array::Int64Array;
-
 use crate::domain::fact::Bar;
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Price, Qty};
 use crate::domain::time::{MINUTE_US, Timestamp};
 
-use super::columns::BarColumns;
+use super::columns::{BarColumns, BarSlices};
 
 /// Minute bars of one instrument by time; those of one minute stay in the order they came in.
 #[derive(Clone, Debug)]
@@ -36,6 +34,9 @@ struct Base {
 /// Prices step by paise, or by the smallest unit where a history was adjusted.
 const PAISA: u32 = 100;
 
+/// Minutes of a session.
+const SESSION_ROWS: usize = 375;
+
 /// A bar: its minute counted from the first one's, its prices in steps from each other.
 #[derive(Clone, Copy, Debug)]
 struct Narrow {
@@ -60,13 +61,28 @@ impl Default for Rows {
 
 impl From<BarColumns> for Rows {
     fn from(columns: BarColumns) -> Rows {
-        let columns = columns.by_time();
-        let narrow = narrow::<PAISA>(&columns).or_else(|| narrow::<1>(&columns));
-        Rows(narrow.unwrap_or_else(|| Layout::Wide(Box::new(columns))))
+        Rows::packed(columns.slices(), Rows::default())
     }
 }
 
 impl Rows {
+    /// Packs bars into the memory of rows that have served, which may be none.
+    #[must_use]
+    pub fn packed(bars: BarSlices<'_>, spent: Rows) -> Rows {
+        if !bars.open_time.is_sorted() {
+            return Rows::packed(BarColumns::from(bars).by_time().slices(), spent);
+        }
+        let mut rows = match spent.0 {
+            Layout::Narrow { rows, .. } => rows,
+            Layout::Wide(_) => Vec::new(),
+        };
+        let base = narrow::<PAISA>(bars, &mut rows).or_else(|| narrow::<1>(bars, &mut rows));
+        Rows(match base {
+            Some(base) => Layout::Narrow { base, rows },
+            None => Layout::Wide(Box::new(bars.into())),
+        })
+    }
+
     /// Number of bars.
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -146,12 +162,12 @@ impl Narrow {
     }
 }
 
-/// All bars in steps of `STEP`, if every value fits.
-fn narrow<const STEP: u32>(columns: &BarColumns) -> Option<Layout> {
-    let len = columns.len();
-    let values = |column| &Int64Array::values(column)[..len];
-    let [time, open, high] = [&columns.open_time, &columns.open, &columns.high].map(values);
-    let [low, close, volume] = [&columns.low, &columns.close, &columns.volume].map(values);
+/// All bars in steps of `STEP` and what they count from, if every value fits.
+fn narrow<const STEP: u32>(bars: BarSlices<'_>, rows: &mut Vec<Narrow>) -> Option<Base> {
+    let len = bars.len();
+    // Of one length, as the compiler now knows too.
+    let [time, open, high] = [bars.open_time, bars.open, bars.high].map(|it| &it[..len]);
+    let [low, close, volume] = [bars.low, bars.close, bars.volume].map(|it| &it[..len]);
     let first = time.first().copied().unwrap_or_default();
     // One look at all rows in the end is faster than one at each.
     let mut misfit = 0;
@@ -175,9 +191,11 @@ fn narrow<const STEP: u32>(columns: &BarColumns) -> Option<Layout> {
             volume: volume[row] as u32,
         }
     };
-    let rows = (0..len).map(row).collect();
-    let base = Base { first: Timestamp(first), step: STEP.into() };
-    (misfit | odd == 0).then_some(Layout::Narrow { base, rows })
+    rows.clear();
+    // Most parts are whole sessions but for a few minutes. What one leaves should fit the next.
+    rows.reserve_exact(len.next_multiple_of(SESSION_ROWS));
+    rows.extend((0..len).map(row));
+    (misfit | odd == 0).then_some(Base { first: Timestamp(first), step: STEP.into() })
 }
 
 #[cfg(test)]
@@ -216,16 +234,19 @@ mod tests {
     }
 
     proptest! {
-        /// Whether they fit or not, rows say what the columns say, from any row to any time.
+        /// Whether they fit or not, and whatever their memory served for before, rows say what the
+        /// columns say, from any row to any time.
         #[test]
         fn rows_say_what_columns_say(
             bars in prop::collection::vec(bar(), 0..12),
+            before in prop::collection::vec(bar(), 0..12),
             from in 0..14_usize,
             end in 0..600_i64,
         ) {
             let columns = BarColumns::from_bars(bars.iter());
             let sorted: Vec<Bar> = columns.clone().by_time().bars(InstrumentId(3)).collect();
-            let rows = Rows::from(columns);
+            let spent = Rows::from(BarColumns::from_bars(before.iter()));
+            let rows = Rows::packed(columns.slices(), spent);
             prop_assert_eq!(rows.len(), bars.len());
             let times: Vec<_> = (0..bars.len() + 1).map(|row| rows.open_time(row)).collect();
             let expected = sorted.iter().map(|bar| Some(bar.open_time)).chain([None]);

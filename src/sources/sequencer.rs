@@ -3,7 +3,8 @@
 //! Two runs over the same rows see the same inputs, however the rows were read.
 
 use std::collections::VecDeque;
-use std::mem::swap;
+use std::mem::{replace, swap};
+use std::vec::Drain;
 
 use crate::domain::event::{Command, Input};
 use crate::domain::instrument::InstrumentId;
@@ -32,6 +33,8 @@ pub struct Sequencer {
     next: Timestamp,
     /// The last watermark.
     watermark: Timestamp,
+    /// Rows whose bars were all told.
+    spent: Vec<Rows>,
 }
 
 /// The bars of one instrument that are still to come.
@@ -45,6 +48,8 @@ struct Lane {
     next: Timestamp,
     /// What follows these bars in time.
     parts: VecDeque<Rows>,
+    /// Up to which close time all its bars are among those at hand.
+    known_to: Timestamp,
     is_ended: bool,
 }
 
@@ -72,6 +77,7 @@ impl Sequencer {
             commands: commands.iter().rev().copied().collect(),
             next: UNKNOWN,
             watermark: Timestamp::MIN,
+            spent: Vec::new(),
         }
     }
 
@@ -83,8 +89,9 @@ impl Sequencer {
         let lane = &mut self.lanes[lane];
         lane.parts.push_back(bars.into());
         if lane.next == UNKNOWN {
-            lane.begin_part();
+            lane.begin_part(&mut self.spent);
         }
+        lane.known_to = lane.find_known();
     }
 
     /// Says that no bars follow in a lane.
@@ -95,8 +102,14 @@ impl Sequencer {
         let lane = &mut self.lanes[lane];
         lane.is_ended = true;
         if lane.next == UNKNOWN {
-            lane.begin_part();
+            lane.begin_part(&mut self.spent);
         }
+        lane.known_to = lane.find_known();
+    }
+
+    /// Rows whose bars were all told: memory to be used again.
+    pub fn spent(&mut self) -> Drain<'_, Rows> {
+        self.spent.drain(..)
     }
 
     /// Appends the inputs that come next to `inputs`: none while a lane that was not ended wants
@@ -152,9 +165,9 @@ impl Sequencer {
         }
         (self.begun, self.minute) = (self.next, 0);
         let last = self.begun.plus_us((MINUTES_AT_A_TIME as i64 - 1) * MINUTE_US);
-        let last = self.lanes.iter().map(Lane::known_to).fold(last, Timestamp::min);
+        let last = self.lanes.iter().map(|lane| lane.known_to).fold(last, Timestamp::min);
         for lane in &mut self.lanes {
-            lane.take(self.begun, last, &mut self.minutes);
+            lane.take(self.begun, last, &mut self.minutes, &mut self.spent);
         }
     }
 
@@ -171,12 +184,19 @@ impl Sequencer {
 
 impl Lane {
     fn new(instrument: InstrumentId) -> Lane {
-        let (bars, parts) = (Rows::default(), VecDeque::new());
-        Lane { instrument, bars, row: 0, next: UNKNOWN, parts, is_ended: false }
+        Lane {
+            instrument,
+            bars: Rows::default(),
+            row: 0,
+            next: UNKNOWN,
+            parts: VecDeque::new(),
+            known_to: Timestamp::MAX,
+            is_ended: false,
+        }
     }
 
-    /// Up to which close time all its bars are among those at hand.
-    fn known_to(&self) -> Timestamp {
+    /// Looks up [`Lane::known_to`]: the last bar is far away in memory.
+    fn find_known(&self) -> Timestamp {
         match self.bars.last_open_time() {
             Some(last) if !self.is_ended || !self.parts.is_empty() => last.plus_minutes(1),
             _ => Timestamp::MAX,
@@ -185,7 +205,13 @@ impl Lane {
 
     /// Sorts the bars that close up to `last` into their minutes, of which the first one closes at
     /// `begun`.
-    fn take(&mut self, begun: Timestamp, last: Timestamp, minutes: &mut [Vec<Input>]) {
+    fn take(
+        &mut self,
+        begun: Timestamp,
+        last: Timestamp,
+        minutes: &mut [Vec<Input>],
+        spent: &mut Vec<Rows>,
+    ) {
         if self.next > last {
             return;
         }
@@ -196,24 +222,27 @@ impl Lane {
         });
         match self.bars.open_time(self.row) {
             Some(next) => self.next = next.plus_minutes(1),
-            None => self.begin_part(),
+            None => self.begin_part(spent),
         }
     }
 
-    /// Goes on to the next part that holds a bar.
+    /// Goes on to the next part that holds a bar. The one before is spent.
     #[cold]
-    fn begin_part(&mut self) {
+    fn begin_part(&mut self, spent: &mut Vec<Rows>) {
         self.row = 0;
         self.next = loop {
-            let Some(bars) = self.parts.pop_front() else {
-                self.bars = Rows::default();
+            let next = self.parts.pop_front();
+            let is_last = next.is_none();
+            let before = replace(&mut self.bars, next.unwrap_or_default());
+            spent.extend(Some(before).filter(|rows| !rows.is_empty()));
+            if is_last {
                 break if self.is_ended { Timestamp::MAX } else { UNKNOWN };
-            };
-            self.bars = bars;
+            }
             if let Some(first) = self.bars.open_time(0) {
                 break first.plus_minutes(1);
             }
         };
+        self.known_to = self.find_known();
     }
 }
 
@@ -297,6 +326,18 @@ mod tests {
         assert!(told(&mut sequencer).is_empty());
         sequencer.end(1);
         assert!(told(&mut sequencer).is_empty(), "all is said");
+    }
+
+    #[test]
+    fn rows_are_given_back_once_all_their_bars_were_taken() {
+        let mut sequencer = Sequencer::new(1, &[], &[]);
+        sequencer.add(0, columns(&[(9, 15), (9, 16)]));
+        sequencer.add(0, columns(&[(9, 17)]));
+        assert_eq!(sequencer.spent().count(), 0);
+        told(&mut sequencer);
+        let spent: Vec<usize> = sequencer.spent().map(|rows| rows.len()).collect();
+        assert_eq!(spent, [2, 1]);
+        assert_eq!(sequencer.spent().count(), 0, "they are given back once");
     }
 
     #[test]

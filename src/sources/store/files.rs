@@ -8,8 +8,9 @@ use arrow::compute::concat;
 use arrow::error::ArrowError;
 
 use super::error::StoreError;
+use super::footer::Wanted;
 use super::parts::Parts;
-use super::read::{Wanted, read_key, read_row_count, read_rows};
+use super::read::{read_key, read_row_count, read_rows};
 use super::schema::KEY;
 use super::validate::{check_rows, month_window};
 use crate::domain::event::DataHash;
@@ -140,7 +141,7 @@ impl Store {
     ) -> Result<BarColumns, StoreError> {
         let path = self.path(key, month);
         let bars = read_rows(&path, key, Some(Wanted { window, month: month_window(month) }))?;
-        check_rows(&path, &bars, month, 0)?;
+        check_rows(&path, bars.slices(), month, 0)?;
         Ok(bars)
     }
 

@@ -17,12 +17,12 @@
 //! its month on the Indian calendar.
 //!
 //! Prices are decimals so that any Parquet reader shows rupees and none of them a rounded double.
-//! They cost nothing: up to 18 digits are stored as plain 64-bit integers, and such a column comes
-//! back as `Decimal64` by a reinterpretation of the decoded buffer (a test holds that). What this
-//! program sees is therefore the very integer of 1/10,000 rupee that it computes with.
+//! They cost nothing: up to 18 digits are stored as plain 64-bit integers, and it is these that are
+//! decoded. What this program sees is the very integer of 1/10,000 rupee that it computes with.
 
 mod error;
 mod files;
+mod footer;
 mod parts;
 mod read;
 mod schema;
@@ -32,6 +32,7 @@ mod write;
 pub use error::StoreError;
 pub use files::{Folder, MonthFile, Store};
 pub use parts::Parts;
+pub use read::Decoded;
 pub use schema::SCHEMA;
 #[cfg(test)]
 pub(in crate::sources) use write::encode;

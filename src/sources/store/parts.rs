@@ -5,19 +5,17 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::error::StoreError;
 use super::files::Store;
-use super::read::{self, Decoding, Wanted, guarded};
+use super::footer::{Columns, Footer, Group, Wanted};
+use super::read::{Decoded, Decoding, guarded};
 use super::validate::{check_rows, month_window};
 use crate::domain::time::{Date, Window};
-use crate::sources::columns::BarColumns;
+use crate::sources::columns::BarSlices;
 
 /// The bars of an instrument over a range of days, part by part.
 #[derive(Debug)]
@@ -42,15 +40,17 @@ impl Parts {
     ///
     /// # Errors
     /// As [`Store::load`], once the part that is at fault is due.
-    pub fn next_part(&mut self) -> Result<Option<BarColumns>, StoreError> {
+    pub fn next_part<'a>(
+        &mut self,
+        decoded: &'a mut Decoded,
+    ) -> Result<Option<BarSlices<'a>>, StoreError> {
         loop {
-            if let Some(month) = &mut self.month
-                && let Some(bars) = month.next_part()?
+            while let Some(month) = &mut self.month
+                && month.next_part(decoded)?
             {
-                if bars.is_empty() {
-                    continue;
+                if !decoded.slices().is_empty() {
+                    return Ok(Some(decoded.slices()));
                 }
-                return Ok(Some(bars));
             }
             let months = match &mut self.months {
                 Some(months) => months,
@@ -73,16 +73,18 @@ struct Month {
     path: PathBuf,
     month: Date,
     wanted: Wanted,
-    metadata: ArrowReaderMetadata,
+    columns: Columns,
+    /// Length of the file in bytes.
+    len: u64,
     /// The runs that were not read yet.
     runs: std::vec::IntoIter<Run>,
 }
 
 /// Row groups that are read together: all that the file holds after them is later, if what the
 /// footer says is true.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Run {
-    groups: Vec<usize>,
+    groups: Vec<Group>,
     /// First and last time; none where the whole file is one run, so that nothing depends on it.
     times: Option<(i64, i64)>,
 }
@@ -91,36 +93,35 @@ impl Month {
     fn open(path: PathBuf, key: &str, month: Date, window: Window) -> Result<Month, StoreError> {
         let file = File::open(&path).map_err(StoreError::io(&path))?;
         let wanted = Wanted { window, month: month_window(month) };
-        let (metadata, runs) = guarded(&path, || {
-            let metadata = read::checked_metadata(&path, key, &file)?;
-            let groups = read::wanted_groups(metadata.metadata(), Some(wanted))?;
-            let runs = runs(metadata.metadata(), groups);
-            Ok((metadata, runs.into_iter()))
-        })?;
-        Ok(Month { path, month, wanted, metadata, runs })
+        let footer = guarded(&path, || Footer::checked(&path, key, Some(wanted), &file))?;
+        let Footer { columns, groups } = footer;
+        let (len, runs) = (file.len(), runs(groups).into_iter());
+        Ok(Month { path, month, wanted, columns, len, runs })
     }
 
-    fn next_part(&mut self) -> Result<Option<BarColumns>, StoreError> {
-        let Some(run) = self.runs.next() else { return Ok(None) };
-        let (path, metadata) = (&self.path, &self.metadata);
+    /// Decodes the next part, which may hold no wanted row; false when there is none.
+    fn next_part(&mut self, decoded: &mut Decoded) -> Result<bool, StoreError> {
+        let Some(Run { groups, times }) = self.runs.next() else { return Ok(false) };
+        let path = &self.path;
         // Opened for each part: a run has more instruments than a process may have open files.
         let file = File::open(path).map_err(StoreError::io(path))?;
-        let before: Vec<usize> = (0..run.groups.first().copied().unwrap_or(0)).collect();
-        let first_row = read::row_count(metadata.metadata(), &before);
-        let bars = guarded(path, || {
-            let bytes = span(&file, metadata.metadata(), &run.groups)?;
-            let batch = read::decode_groups(bytes, metadata, run.groups)?;
-            check_times(&batch, run.times)?;
-            Ok(read::columns(&read::cut(batch, self.wanted)?))
+        guarded(path, || {
+            let (start, len) = span(self.len, &groups)?;
+            let bytes = decoded.read(&file, start, len).map_err(ParquetError::from)?;
+            decoded.fill(Span { start, bytes }, &self.columns, &groups)?;
+            check_times(decoded.slices().open_time, times)?;
+            decoded.cut(self.wanted);
+            Ok(())
         })?;
-        check_rows(path, &bars, self.month, first_row)?;
-        Ok(Some(bars))
+        let first_row = groups.first().map_or(0, |group| group.first_row);
+        check_rows(path, decoded.slices(), self.month, first_row)?;
+        Ok(true)
     }
 }
 
 /// Cuts row groups into runs wherever all before is earlier than all behind.
-fn runs(metadata: &ParquetMetaData, groups: Vec<usize>) -> Vec<Run> {
-    let times = groups.iter().map(|group| read::times(metadata.row_group(*group)));
+fn runs(groups: Vec<Group>) -> Vec<Run> {
+    let times = groups.iter().map(|group| group.times);
     let Some(times) = times.collect::<Option<Vec<(i64, i64)>>>() else {
         return vec![Run { groups, times: None }];
     };
@@ -142,28 +143,26 @@ fn runs(metadata: &ParquetMetaData, groups: Vec<usize>) -> Vec<Run> {
 }
 
 /// Refuses a run whose rows are not of the times that its place among the runs depends on.
-fn check_times(batch: &RecordBatch, times: Option<(i64, i64)>) -> Result<(), Decoding> {
+fn check_times(rows: &[i64], times: Option<(i64, i64)>) -> Result<(), Decoding> {
     let Some((min, max)) = times else { return Ok(()) };
-    match read::columns(batch).open_time.values().iter().all(|time| (min..=max).contains(time)) {
+    match rows.iter().all(|time| (min..=max).contains(time)) {
         true => Ok(()),
         false => Err(Decoding::Failed("a row lies outside the times of its row group".to_owned())),
     }
 }
 
-/// The bytes of row groups, read in one go.
-fn span(file: &File, metadata: &ParquetMetaData, groups: &[usize]) -> Result<Span, ParquetError> {
-    let columns = groups.iter().flat_map(|group| metadata.row_group(*group).columns());
-    let ranges = columns.map(|column| {
-        let (start, len) = column.byte_range();
-        (start, start.saturating_add(len))
-    });
-    let all = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+/// Where the bytes of row groups lie in a file of that length.
+fn span(len: u64, groups: &[Group]) -> Result<(u64, usize), ParquetError> {
+    let mut all: Option<(u64, u64)> = None;
+    for chunk in groups.iter().flat_map(|group| &group.chunks) {
+        let (start, end) = chunk.span()?;
+        all = Some(all.map_or((start, end), |all| (all.0.min(start), all.1.max(end))));
+    }
     let (start, end) = all.unwrap_or_default();
-    if end > file.len() {
+    if end > len {
         return Err(ParquetError::EOF("a row group ends behind the file's end".to_owned()));
     }
-    let len = usize::try_from(end - start).unwrap_or(usize::MAX);
-    Ok(Span { start, bytes: file.get_bytes(start, len)? })
+    Ok((start, usize::try_from(end - start)?))
 }
 
 /// A stretch of a file, under its offset in the file.

@@ -1,55 +1,32 @@
 //! Decoding one history file: columns in, checked at the door, nothing copied that need not be.
 
 use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, Int64Array, RecordBatch};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Decimal64Type, Int64Type, TimestampMicrosecondType};
-use arrow::error::ArrowError;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
-};
+use arrow::array::Int64Array;
+use bytes::{Bytes, BytesMut};
+use parquet::column::reader::ColumnReaderImpl;
+use parquet::data_type::Int64Type;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{
-    ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
-    RowGroupMetaData,
-};
 use parquet::file::reader::ChunkReader;
-use parquet::file::statistics::Statistics;
+use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::error::StoreError;
-use super::schema::{KEY, check_columns, check_metadata, metadata_entry};
-use crate::domain::time::Window;
-use crate::sources::columns::BarColumns;
+use super::footer::{Columns, Footer, Group, Wanted, read_metadata};
+use super::schema::{KEY, SCHEMA, metadata_entry};
+use crate::sources::columns::{BarColumns, BarSlices};
 use crate::sources::shield::shielded;
 
-/// More rows than a month of minutes can have by far. A damaged footer must not make the decoder
-/// ask for all the memory there is.
-const ROWS_MAX: usize = 1_000_000;
-
-/// Which rows of a month's file are wanted: those of a window, and those that are not of the month
-/// at all, or they would go unseen.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
-    /// The rows that were asked for.
-    pub window: Window,
-    /// The file's month.
-    pub month: Window,
-}
-
-impl Wanted {
-    fn is(self, time: i64) -> bool {
-        let within = |window: Window| window.open.0 <= time && time < window.close.0;
-        within(self.window) || !within(self.month)
-    }
-
-    /// Whether a row of times from `min` to `max` can be wanted.
-    fn may_be(self, min: i64, max: i64) -> bool {
-        let Wanted { window, month } = self;
-        let overlaps = min < window.close.0 && window.open.0 <= max;
-        overlaps || min < month.open.0 || month.close.0 <= max
-    }
+/// Decoded rows, and what they were decoded from. The buffers serve again and again, so that what
+/// is decoded next finds memory that is near.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// In the order of [`SCHEMA`].
+    columns: [Vec<i64>; SCHEMA.len()],
+    bytes: BytesMut,
 }
 
 /// The key that a file's metadata name.
@@ -84,136 +61,72 @@ pub(super) fn read_rows(
         // One read for the whole file: a month is small, and the decoder then slices it freely.
         let length = file.metadata().map_err(ParquetError::from)?.len();
         let bytes = file.get_bytes(0, usize::try_from(length).unwrap_or(usize::MAX))?;
-        decode(path, key, wanted, bytes)
+        let footer = Footer::checked(path, key, wanted, &bytes)?;
+        let mut decoded = Decoded::default();
+        decoded.fill(bytes, &footer.columns, &footer.groups)?;
+        wanted.into_iter().for_each(|wanted| decoded.cut(wanted));
+        Ok(decoded.into())
     })
 }
 
-/// A file's footer. Of its statistics only those of the first column are kept, the time in every
-/// well-made file: a run holds a footer for each of its instruments.
-fn read_metadata<R: ChunkReader>(bytes: &R) -> Result<ParquetMetaData, ParquetError> {
-    let options = ParquetMetaDataOptions::new()
-        .with_column_stats_policy(ParquetStatisticsPolicy::skip_except(&[0]))
-        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
-    ParquetMetaDataReader::new().with_metadata_options(Some(options)).parse_and_finish(bytes)
-}
+impl Decoded {
+    /// A stretch of a file.
+    pub(super) fn read(&mut self, file: &File, start: u64, len: usize) -> io::Result<Bytes> {
+        self.bytes.resize(len, 0);
+        file.read_exact_at(&mut self.bytes, start)?;
+        Ok(self.bytes.split().freeze())
+    }
 
-fn decode<R: ChunkReader + 'static>(
-    path: &Path,
-    key: &str,
-    wanted: Option<Wanted>,
-    bytes: R,
-) -> Result<BarColumns, Decoding> {
-    let metadata = checked_metadata(path, key, &bytes)?;
-    let groups = wanted_groups(metadata.metadata(), wanted)?;
-    let batch = decode_groups(bytes, &metadata, groups)?;
-    Ok(columns(&match wanted {
-        Some(wanted) => cut(batch, wanted)?,
-        None => batch,
-    }))
-}
+    /// Takes all rows of these row groups and forgets those of before.
+    pub(super) fn fill<R: ChunkReader + 'static>(
+        &mut self,
+        bytes: R,
+        columns: &Columns,
+        groups: &[Group],
+    ) -> Result<(), Decoding> {
+        let bytes = Arc::new(bytes);
+        for (place, (values, column)) in self.columns.iter_mut().zip(columns).enumerate() {
+            values.clear();
+            for group in groups {
+                let (rows, chunk) = (group.rows, group.chunks[place].metadata(column)?);
+                let pages = SerializedPageReader::new(bytes.clone(), &chunk, rows, None)?;
+                let pages = Box::new(pages);
+                let mut reader = ColumnReaderImpl::<Int64Type>::new(column.clone(), pages);
+                let (read, ..) = reader.read_records(rows, None, None, values)?;
+                if read != rows {
+                    let text = format!("{read} rows where the footer says {rows}");
+                    return Err(Decoding::Failed(text));
+                }
+            }
+        }
+        Ok(())
+    }
 
-/// The metadata of a file of `key` that has the store's columns.
-pub(super) fn checked_metadata<R: ChunkReader>(
-    path: &Path,
-    key: &str,
-    bytes: &R,
-) -> Result<ArrowReaderMetadata, Decoding> {
-    let metadata = read_metadata(bytes)?;
-    let schema = check_columns(path, metadata.file_metadata())?;
-    check_metadata(path, metadata.file_metadata(), key)?;
-    let options = ArrowReaderOptions::new().with_schema(schema);
-    Ok(ArrowReaderMetadata::try_new(metadata.into(), options)?)
-}
+    /// Keeps only the wanted rows.
+    pub(super) fn cut(&mut self, wanted: Wanted) {
+        let times = &self.columns[0];
+        if times.iter().all(|time| wanted.is(*time)) {
+            return;
+        }
+        let is_wanted: Vec<bool> = times.iter().map(|time| wanted.is(*time)).collect();
+        for values in &mut self.columns {
+            let mut rows = is_wanted.iter();
+            values.retain(|_| rows.next() == Some(&true));
+        }
+    }
 
-/// The row groups that can hold wanted rows.
-pub(super) fn wanted_groups(
-    metadata: &ParquetMetaData,
-    wanted: Option<Wanted>,
-) -> Result<Vec<usize>, Decoding> {
-    let is_wanted = |group: &RowGroupMetaData| wanted.is_none_or(|wanted| may_hold(group, wanted));
-    let groups = metadata.row_groups().iter().enumerate().filter(|(_, group)| is_wanted(group));
-    let groups: Vec<usize> = groups.map(|(index, _)| index).collect();
-    match row_count(metadata, &groups) {
-        ..=ROWS_MAX => Ok(groups),
-        _ => Err(Decoding::Failed(format!("more than {ROWS_MAX} rows"))),
+    /// The rows.
+    pub fn slices(&self) -> BarSlices<'_> {
+        let [open_time, open, high, low, close, volume] = &self.columns;
+        BarSlices { open_time, open, high, low, close, volume }
     }
 }
 
-/// Rows of these row groups, as the footer says.
-pub(super) fn row_count(metadata: &ParquetMetaData, groups: &[usize]) -> usize {
-    let rows = |group: &usize| usize::try_from(metadata.row_group(*group).num_rows());
-    groups.iter().map(|group| rows(group).unwrap_or(ROWS_MAX + 1)).fold(0, usize::saturating_add)
-}
-
-/// All rows of these row groups, every column one buffer.
-pub(super) fn decode_groups<R: ChunkReader + 'static>(
-    bytes: R,
-    metadata: &ArrowReaderMetadata,
-    groups: Vec<usize>,
-) -> Result<RecordBatch, Decoding> {
-    let rows = row_count(metadata.metadata(), &groups);
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata.clone())
-        .with_row_groups(groups)
-        .with_batch_size(rows.max(1))
-        .build()?;
-    let batches = reader.collect::<Result<Vec<RecordBatch>, ArrowError>>()?;
-    let schema = metadata.schema();
-    let batch = match batches.as_slice() {
-        [] => RecordBatch::new_empty(schema.clone()),
-        [batch] => batch.clone(),
-        batches => arrow::compute::concat_batches(schema, batches)?,
-    };
-    if batch.num_rows() != rows {
-        let text = format!("{} rows where the footer says {rows}", batch.num_rows());
-        return Err(Decoding::Failed(text));
-    }
-    Ok(batch)
-}
-
-/// Whether a row group can hold wanted rows: its statistics may rule that out.
-fn may_hold(group: &RowGroupMetaData, wanted: Wanted) -> bool {
-    times(group).is_none_or(|(min, max)| wanted.may_be(min, max))
-}
-
-/// The first and the last time of a row group, if its statistics say so.
-pub(super) fn times(group: &RowGroupMetaData) -> Option<(i64, i64)> {
-    let mut columns = group.columns().iter();
-    let time = columns.find(|column| column.column_path().string() == "open_time")?;
-    match time.statistics()? {
-        Statistics::Int64(range) => Some((*range.min_opt()?, *range.max_opt()?)),
-        _ => None,
-    }
-}
-
-/// Only the wanted rows.
-pub(super) fn cut(batch: RecordBatch, wanted: Wanted) -> Result<RecordBatch, ArrowError> {
-    let time = column(&batch, "open_time");
-    if time.values().iter().all(|time| wanted.is(*time)) {
-        return Ok(batch);
-    }
-    let mask: BooleanArray = time.values().iter().map(|time| Some(wanted.is(*time))).collect();
-    filter_record_batch(&batch, &mask)
-}
-
-/// The batch as columns of integers: every column keeps its buffer.
-pub(super) fn columns(batch: &RecordBatch) -> BarColumns {
-    BarColumns {
-        open_time: column(batch, "open_time"),
-        open: column(batch, "open"),
-        high: column(batch, "high"),
-        low: column(batch, "low"),
-        close: column(batch, "close"),
-        volume: column(batch, "volume"),
-    }
-}
-
-fn column(batch: &RecordBatch, name: &str) -> Int64Array {
-    let array = batch.column_by_name(name).expect("the reader was given a schema with this column");
-    match name {
-        "open_time" => array.as_primitive::<TimestampMicrosecondType>().reinterpret_cast(),
-        "volume" => array.as_primitive::<Int64Type>().clone(),
-        _ => array.as_primitive::<Decimal64Type>().reinterpret_cast(),
+/// The very buffers, as columns.
+impl From<Decoded> for BarColumns {
+    fn from(decoded: Decoded) -> BarColumns {
+        let [open_time, open, high, low, close, volume] = decoded.columns.map(Int64Array::from);
+        BarColumns { open_time, open, high, low, close, volume }
     }
 }
 
@@ -246,12 +159,6 @@ impl From<StoreError> for Decoding {
 
 impl From<ParquetError> for Decoding {
     fn from(error: ParquetError) -> Decoding {
-        Decoding::Failed(error.to_string())
-    }
-}
-
-impl From<ArrowError> for Decoding {
-    fn from(error: ArrowError) -> Decoding {
         Decoding::Failed(error.to_string())
     }
 }

@@ -36,19 +36,27 @@ fn arrow_type(name: &str) -> DataType {
     }
 }
 
-/// The Arrow schema with its columns in the order of `names`.
-pub(super) fn arrow_schema<'a>(names: impl Iterator<Item = &'a str>) -> SchemaRef {
-    let fields = names.map(|name| Field::new(name, arrow_type(name), false));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+/// The Arrow schema of what is written.
+pub(super) fn arrow_schema() -> SchemaRef {
+    let fields = SCHEMA.map(|(name, _)| Field::new(name, arrow_type(name), false));
+    Arc::new(Schema::new(fields.to_vec()))
 }
 
-/// Checks the columns of a file and returns the Arrow schema to read it with.
-pub(super) fn check_columns(path: &Path, file: &FileMetaData) -> Result<SchemaRef, StoreError> {
+/// The place of every column of [`SCHEMA`] in a file.
+pub(super) type Places = [usize; SCHEMA.len()];
+
+/// Checks the columns of a file and finds them.
+pub(super) fn check_columns(path: &Path, file: &FileMetaData) -> Result<Places, StoreError> {
     let columns = file.schema_descr().columns();
+    let mut places = Places::default();
     let mut wrong = Vec::new();
-    for (name, wanted) in SCHEMA {
-        let named = columns.iter().filter(|column| column.path().string() == name);
-        let found: Vec<String> = named.map(|column| describe(column)).collect();
+    for ((name, wanted), place) in SCHEMA.into_iter().zip(&mut places) {
+        let named = (0..).zip(columns).filter(|(_, column)| column.path().string() == name);
+        let found = named.map(|(at, column)| {
+            *place = at;
+            describe(column)
+        });
+        let found: Vec<String> = found.collect();
         match found.as_slice() {
             [found] if found == wanted => {}
             [] => wrong.push(format!("{name} is missing (wanted {wanted})")),
@@ -65,7 +73,7 @@ pub(super) fn check_columns(path: &Path, file: &FileMetaData) -> Result<SchemaRe
     if !wrong.is_empty() {
         return Err(StoreError::Schema { path: path.to_owned(), columns: wrong });
     }
-    Ok(arrow_schema(columns.iter().map(|column| column.name())))
+    Ok(places)
 }
 
 /// A column's type in the words of [`SCHEMA`].

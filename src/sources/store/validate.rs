@@ -7,7 +7,7 @@ use crate::domain::fact::Bar;
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{PRICE_MAX, QTY_MAX};
 use crate::domain::time::{Date, MINUTE_US, Window};
-use crate::sources::columns::BarColumns;
+use crate::sources::columns::BarSlices;
 
 /// The time that a month covers on the Indian calendar.
 pub(super) fn month_window(month: Date) -> Window {
@@ -21,7 +21,7 @@ pub(super) fn month_window(month: Date) -> Window {
 /// [`StoreError::BadRow`] for the first row that does not.
 pub(super) fn check_rows(
     path: &Path,
-    bars: &BarColumns,
+    bars: BarSlices<'_>,
     month: Date,
     first_row: usize,
 ) -> Result<(), StoreError> {
@@ -47,10 +47,8 @@ pub(super) fn check_rows(
 }
 
 /// Whether every row has sound prices and a sound volume, without a branch per row.
-fn prices_are_sound(bars: &BarColumns) -> bool {
-    let (open, close) = (bars.open.values().iter(), bars.close.values().iter());
-    let (high, low) = (bars.high.values().iter(), bars.low.values().iter());
-    let rows = open.zip(high).zip(low).zip(close).zip(bars.volume.values());
+fn prices_are_sound(bars: BarSlices<'_>) -> bool {
+    let rows = bars.open.iter().zip(bars.high).zip(bars.low).zip(bars.close).zip(bars.volume);
     let mut sound = true;
     for ((((&open, &high), &low), &close), &volume) in rows {
         let range = (low > 0) & (high <= PRICE_MAX.0);
@@ -62,10 +60,10 @@ fn prices_are_sound(bars: &BarColumns) -> bool {
 
 /// Whether every row begins on a whole minute inside `window`. Most rows follow the minute before
 /// them, which spares the division.
-fn times_are_sound(bars: &BarColumns, window: Window) -> bool {
+fn times_are_sound(bars: BarSlices<'_>, window: Window) -> bool {
     let mut before = 0;
     let mut sound = true;
-    for &time in bars.open_time.values() {
+    for &time in bars.open_time {
         sound &= (window.open.0 <= time) & (time < window.close.0);
         sound &= time.wrapping_sub(before) == MINUTE_US || time % MINUTE_US == 0;
         before = time;
@@ -80,6 +78,7 @@ mod tests {
     use super::*;
     use crate::domain::money::{Price, Qty};
     use crate::domain::time::DAY_US;
+    use crate::sources::columns::BarColumns;
 
     fn bar(values: [i64; 4], volume: i64, offset_us: i64) -> Bar {
         let [open, high, low, close] = values.map(Price);
@@ -108,7 +107,7 @@ mod tests {
             let window = month_window(month);
             let is_sound = |bar: &Bar| bar.defect().is_none() && window.contains(bar.open_time);
             let columns = BarColumns::from_bars(bars.iter());
-            let answer = check_rows(Path::new("x"), &columns, month, 0);
+            let answer = check_rows(Path::new("x"), columns.slices(), month, 0);
             prop_assert_eq!(answer.is_ok(), bars.iter().all(is_sound));
         }
     }
@@ -119,9 +118,11 @@ mod tests {
         let low_above_open = bar([5, 6, 6, 5], 10, MINUTE_US);
         let columns = BarColumns::from_bars([good, low_above_open].iter());
         let month = Date::from_ymd(2024, 10, 1).unwrap();
-        let error = check_rows(Path::new("2024-10.parquet"), &columns, month, 0).unwrap_err();
+        let error =
+            check_rows(Path::new("2024-10.parquet"), columns.slices(), month, 0).unwrap_err();
         insta::assert_snapshot!(error, @"2024-10.parquet: row 1 (2024-10-01T00:01): ohlc-order, 0.0005 0.0006 0.0006 0.0005, volume 10");
-        let error = check_rows(Path::new("x"), &columns, month.next_month(), 7).unwrap_err();
+        let error =
+            check_rows(Path::new("x"), columns.slices(), month.next_month(), 7).unwrap_err();
         insta::assert_snapshot!(error, @"x: row 7 (2024-10-01T00:00): outside 2024-11, the month of the file");
     }
 }

@@ -19,7 +19,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::error::StoreError;
 use super::files::month_path;
-use super::schema::{KEY, LABEL, SCHEMA, VERSION, arrow_schema};
+use super::schema::{KEY, LABEL, VERSION, arrow_schema};
 use super::validate::check_rows;
 use crate::domain::time::Date;
 use crate::sources::columns::BarColumns;
@@ -40,7 +40,7 @@ pub fn write_month(
     bars: &BarColumns,
 ) -> Result<PathBuf, StoreError> {
     let path = month_path(dir, key, month);
-    check_rows(&path, bars, month, 0)?;
+    check_rows(&path, bars.slices(), month, 0)?;
     let bytes = encode(key, bars).map_err(|error| {
         // The encoder writes to memory, so what it refuses are columns of unequal length.
         StoreError::Unreadable { path: path.clone(), why: error.to_string() }
@@ -51,7 +51,6 @@ pub fn write_month(
 
 /// The bytes of a history file with these bars, sound or not.
 pub(crate) fn encode(key: &str, bars: &BarColumns) -> Result<Vec<u8>, ParquetError> {
-    let names = SCHEMA.map(|(name, _)| name);
     let price = |column: &Int64Array| -> Result<ArrayRef, ParquetError> {
         Ok(Arc::new(column.reinterpret_cast::<Decimal64Type>().with_precision_and_scale(14, 4)?))
     };
@@ -64,7 +63,7 @@ pub(crate) fn encode(key: &str, bars: &BarColumns) -> Result<Vec<u8>, ParquetErr
         price(&bars.close)?,
         Arc::new(bars.volume.clone()),
     ];
-    let schema = arrow_schema(names.into_iter());
+    let schema = arrow_schema();
     let batch = RecordBatch::try_new(schema.clone(), columns)?;
     let options = ArrowWriterOptions::new()
         .with_properties(properties(key))
