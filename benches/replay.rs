@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use comfy_table::{CellAlignment, Table, presets};
 use lockstep::core::Core;
+use lockstep::crew::Crew;
 use lockstep::domain::config::{ExecutionConfig, StrategyConfig};
 use lockstep::domain::event::{Input, Output};
 use lockstep::domain::instrument::Instrument;
@@ -210,9 +211,9 @@ impl Ground {
         Replay::prepare(&self.request, &self.market, &self.data).expect("everything is there")
     }
 
-    fn history(&self, replay: &Replay, threads: usize) -> History {
+    fn history(&self, replay: &Replay, crew: Option<&Crew>) -> History {
         let store = Store::open(&self.data).expect("a store");
-        History::new(&replay.run, &[], &store, replay.range, threads).expect("threads")
+        History::new(&replay.run, &[], &store, replay.range, crew)
     }
 }
 
@@ -254,7 +255,11 @@ fn measure(set: &'static Set, ground: &Ground, run_dir: &Path) -> Measured {
 fn run(stage: &str, threads: usize, ground: &Ground, replay: &Replay, run_dir: &Path) -> f64 {
     match stage {
         "decode" => decode(ground, replay, threads).0,
-        "order" => ordered(ground, replay, threads),
+        "order" if threads == 1 => ordered(ground, replay, None),
+        "order" => {
+            let crew = Crew::new(threads).expect("threads");
+            ordered(ground, replay, Some(&crew))
+        }
         "core" => core(replay, None, threads),
         "journal" => core(replay, Some(run_dir), threads),
         "read" => read_back(run_dir),
@@ -285,9 +290,9 @@ fn decode(ground: &Ground, replay: &Replay, threads: usize) -> (f64, u64) {
     (started.elapsed().as_secs_f64(), bars)
 }
 
-fn ordered(ground: &Ground, replay: &Replay, threads: usize) -> f64 {
+fn ordered(ground: &Ground, replay: &Replay, crew: Option<&Crew>) -> f64 {
     let started = Instant::now();
-    let mut history = ground.history(replay, threads);
+    let mut history = ground.history(replay, crew);
     let mut inputs = Vec::new();
     loop {
         history.next(&mut inputs).expect("history");
@@ -326,7 +331,7 @@ fn verified(run_dir: &Path) -> f64 {
 
 /// The core over inputs that are in memory already.
 fn core_alone(ground: &Ground, replay: &Replay) -> CoreAlone {
-    let mut history = ground.history(replay, 1);
+    let mut history = ground.history(replay, None);
     let (mut inputs, mut next) = (Vec::new(), Vec::new());
     while inputs.len() < 3_000_000 {
         history.next(&mut next).expect("history");

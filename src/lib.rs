@@ -7,6 +7,7 @@
 //! - [`core`] the pure machine: inputs in, outputs out
 //! - [`journal`] bytes on disk: frames, segments, writer, reader, digest
 //! - [`sources`] the world in: market facts, the history store, import, the sequencer
+//! - [`crew`] the threads of a run
 //! - [`exchange`] a stand-in exchange: history as a feed on loopback, with faults where asked for
 //! - [`sinks`] the world out: folds over the journal's records
 //! - [`backtest`] the oracle: the same rules, whole columns at a time
@@ -21,6 +22,7 @@ extern crate alloc;
 pub mod backtest;
 pub mod cli;
 pub mod core;
+pub mod crew;
 pub mod domain;
 pub mod driver;
 pub mod exchange;

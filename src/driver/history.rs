@@ -1,12 +1,11 @@
-//! History as a source: decoded part by part, on other threads ahead of use where there are any,
-//! and handed over in one order on this one. Memory holds two parts of each instrument, about a
-//! week each, however long the run.
+//! History as a source: decoded part by part, by a crew ahead of use where there is one, and handed
+//! over in one order on this thread. Memory holds two parts of each instrument, about a week each,
+//! however long the run.
 
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::mem::take;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rayon::prelude::*;
-
+use crate::crew::{Crew, Job, Turn};
 use crate::domain::event::{Command, Input, RunStarted};
 use crate::domain::instrument::InstrumentId;
 use crate::domain::time::{DAY_US, Timestamp};
@@ -24,10 +23,21 @@ pub struct History {
     is_finished: bool,
 }
 
-/// Where the rows come from: the same thread, or a loader that is one round ahead.
+/// Where the rows come from: this thread, or a crew that is one round ahead.
 enum Rounds {
     Here(Loader),
-    Ahead(Receiver<Round>, Option<JoinHandle<()>>),
+    Ahead(Ahead),
+}
+
+/// Rounds that a crew loads, instrument by instrument.
+struct Ahead {
+    crew: Crew,
+    /// Without the instruments that are being loaded.
+    loader: Loader,
+    /// The next round; empty after the last one.
+    next: Vec<Job<(Lane, Result<Loaded, StoreError>)>>,
+    /// One for each that loads at the same time.
+    memory: Arc<Mutex<Vec<Memory>>>,
 }
 
 /// What is loaded in one go.
@@ -71,34 +81,23 @@ const TOGETHER_US: i64 = 2 * DAY_US;
 const ROWS_AHEAD: usize = 16_384;
 
 impl History {
-    /// The history of `run` over `range` with what somebody wants meanwhile, on `threads` threads,
-    /// of which this is one. The inputs are the same for every number of threads.
-    ///
-    /// # Errors
-    /// When no threads can be had.
+    /// The history of `run` over `range` with what somebody wants meanwhile, loaded by `crew`, or
+    /// here. The inputs are the same either way.
     pub fn new(
         run: &RunStarted,
         commands: &[Command],
         store: &Store,
         range: DateRange,
-        threads: usize,
-    ) -> Result<History, rayon::ThreadPoolBuildError> {
+        crew: Option<&Crew>,
+    ) -> History {
         let instruments = run.instruments.len();
-        let mut loader = Loader::new(run, store, range);
-        if threads > 1 {
-            loader.rows_at_a_time = ROWS_AHEAD / instruments.max(1);
-        }
-        let rounds = match threads {
-            0 | 1 => Rounds::Here(loader),
-            // One thread loads while this one works; a pool of one would only be in their way.
-            2 => Rounds::ahead(move || loader.next_round()),
-            _ => {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads - 1).build()?;
-                Rounds::ahead(move || pool.install(|| loader.next_round_in_parallel()))
-            }
+        let loader = Loader::new(run, store, range);
+        let rounds = match crew {
+            None => Rounds::Here(loader),
+            Some(crew) => Rounds::Ahead(Ahead::new(crew, loader)),
         };
         let sequencer = Sequencer::new(instruments, &watermarks(run), commands);
-        Ok(History { rounds, sequencer, is_finished: false })
+        History { rounds, sequencer, is_finished: false }
     }
 
     /// Adds the next round, or notes that there is none.
@@ -165,14 +164,6 @@ impl Loader {
         Some(due.map(|lane| lane.load(rows, &mut self.memory)).collect())
     }
 
-    /// The same, on all threads of the pool.
-    fn next_round_in_parallel(&mut self) -> Option<Round> {
-        let (until, rows) = (self.due_until()?, self.rows_at_a_time);
-        let due = self.lanes.par_iter_mut().filter(|lane| lane.loaded_to <= until);
-        let load = |memory: &mut Memory, lane: &mut Lane| lane.load(rows, memory);
-        Some(due.map_init(Memory::default, load).collect())
-    }
-
     /// Up to where an instrument may be loaded to be due. Whoever is ahead of that waits, or the
     /// rows of an instrument that trades little would pile up.
     fn due_until(&self) -> Option<Timestamp> {
@@ -212,59 +203,51 @@ impl Rounds {
                 loader.memory.spent.extend(spent);
                 loader.next_round()
             }
-            Rounds::Ahead(receiver, thread) => receiver.recv().ok().or_else(|| {
-                end_of(thread);
-                None
-            }),
+            Rounds::Ahead(ahead) => ahead.next_round(),
         }
     }
+}
 
-    /// One round is used up here while the next is loaded on a thread of its own.
-    fn ahead(mut load: impl FnMut() -> Option<Round> + Send + 'static) -> Rounds {
-        let (sender, receiver) = sync_channel(0);
-        // Ends by itself: after the last round, or when the receiver is gone.
-        let thread = thread::spawn(move || {
-            while let Some(round) = load() {
-                if sender.send(round).is_err() {
-                    return;
-                }
-            }
+impl Ahead {
+    fn new(crew: &Crew, mut loader: Loader) -> Ahead {
+        loader.rows_at_a_time = ROWS_AHEAD / loader.lanes.len().max(1);
+        let (crew, memory) = (crew.clone(), Arc::default());
+        let mut ahead = Ahead { crew, loader, next: Vec::new(), memory };
+        ahead.start();
+        ahead
+    }
+
+    /// Waits for the next round and has the one after it loaded meanwhile.
+    fn next_round(&mut self) -> Option<Round> {
+        if self.next.is_empty() {
+            return None;
+        }
+        let loaded = take(&mut self.next).into_iter().map(|job| {
+            let (lane, loaded) = job.wait();
+            self.loader.lanes.push(lane);
+            loaded
         });
-        Rounds::Ahead(receiver, Some(thread))
+        let round = loaded.collect();
+        self.start();
+        Some(round)
+    }
+
+    fn start(&mut self) {
+        let Some(until) = self.loader.due_until() else { return };
+        let rows = self.loader.rows_at_a_time;
+        for mut lane in self.loader.lanes.extract_if(.., |lane| lane.loaded_to <= until) {
+            let memory = Arc::clone(&self.memory);
+            self.next.push(self.crew.start(Turn::Later, move || {
+                let mut own = lock(&memory).pop().unwrap_or_default();
+                let loaded = lane.load(rows, &mut own);
+                lock(&memory).push(own);
+                (lane, loaded)
+            }));
+        }
     }
 }
 
-/// A loader that broke off has not come to the end: its panic goes on here, since a history that is
-/// cut short must never look like a whole one.
-fn end_of(thread: &mut Option<JoinHandle<()>>) {
-    if let Some(Err(panic)) = thread.take().map(JoinHandle::join) {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
-    use super::*;
-
-    fn history(load: impl FnMut() -> Option<Round> + Send + 'static) -> History {
-        let rounds = Rounds::ahead(load);
-        History { rounds, sequencer: Sequencer::new(0, &[], &[]), is_finished: false }
-    }
-
-    #[test]
-    fn a_loader_that_breaks_off_is_not_the_end_of_history() {
-        let mut inputs = Vec::new();
-        let mut rounds = 0..3;
-        let mut whole = history(move || rounds.next().map(|_| Ok(Vec::new())));
-        assert!(whole.next(&mut inputs).is_ok());
-        assert!(inputs.is_empty());
-        let mut rounds = 0..3;
-        let mut broken = history(move || match rounds.next() {
-            Some(1) => panic!("the loader breaks off in its second round"),
-            round => round.map(|_| Ok(Vec::new())),
-        });
-        assert!(catch_unwind(AssertUnwindSafe(|| broken.next(&mut inputs).is_ok())).is_err());
-    }
+/// Memory is as good as before, whatever happened to whoever had it.
+fn lock(memory: &Mutex<Vec<Memory>>) -> MutexGuard<'_, Vec<Memory>> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }

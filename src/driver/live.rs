@@ -167,7 +167,7 @@ impl<'a> Beginning for Told<'a> {
     fn recall(&mut self, _: &Input) {}
 
     fn begin(self, next_seq: u64) -> Result<Self::Source, LiveError> {
-        Ok(Stoppable::new(self.replay.history(1)?, next_seq - 1, self.stop))
+        Ok(Stoppable::new(self.replay.history(None), next_seq - 1, self.stop))
     }
 }
 

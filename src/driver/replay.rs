@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::crew::Crew;
 use crate::domain::event::{Command, DataHash, Event, Input, RunStarted};
 use crate::domain::tape::{Names, write_event};
 use crate::domain::time::Date;
@@ -61,8 +62,8 @@ pub enum ReplayError {
     #[error(transparent)]
     Journal(#[from] crate::journal::error::JournalError),
     /// No threads can be had.
-    #[error("start the threads that read history: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
+    #[error("start the threads of the run: {0}")]
+    Threads(#[from] std::io::Error),
 }
 
 impl Replay {
@@ -91,7 +92,8 @@ impl Replay {
         Ok(Replay { run, range, commands, store })
     }
 
-    /// Runs the core over the history. With a directory, its journal goes to `log` below that.
+    /// Runs the core over the history, on `threads` threads. With a directory, its journal goes to
+    /// `log` below that.
     ///
     /// # Errors
     /// When the history is damaged or the journal cannot be written.
@@ -101,27 +103,28 @@ impl Replay {
         threads: usize,
         sinks: &mut [&mut dyn Sink],
     ) -> Result<Sealed, ReplayError> {
-        let mut history = self.history(threads)?;
+        let crew = (threads > 1).then(|| Crew::new(threads)).transpose()?;
         let journal = match run_dir {
-            Some(run_dir) if threads > 1 => {
-                Writer::create(run_dir, self.identity()?)?.in_background()
+            Some(run_dir) => {
+                let writer = Writer::create(run_dir, self.identity()?)?;
+                match &crew {
+                    Some(crew) => writer.kept_by(crew),
+                    None => writer,
+                }
             }
-            Some(run_dir) => Writer::create(run_dir, self.identity()?)?,
             // To hash takes less than to hand over.
             None => Writer::digest_only(),
         };
+        let mut history = self.history(crew.as_ref());
         drive(&self.run, &mut history, journal, sinks).map_err(|error| match error {
             DriveError::Source(error) => ReplayError::Store(error),
             DriveError::Journal(error) => ReplayError::Journal(error),
         })
     }
 
-    /// Everything that the run hears, in order.
-    ///
-    /// # Errors
-    /// When no threads can be had.
-    pub fn history(&self, threads: usize) -> Result<History, ReplayError> {
-        Ok(History::new(&self.run, &self.commands, &self.store, self.range, threads)?)
+    /// Everything that the run hears, in order, loaded by `crew` or by whoever asks for it.
+    pub fn history(&self, crew: Option<&Crew>) -> History {
+        History::new(&self.run, &self.commands, &self.store, self.range, crew)
     }
 
     /// The history that warms the run up, and its days; none where nothing does.

@@ -1,8 +1,10 @@
 //! Keeps batches: folds them into the run digest and writes them to the journal, if there is one.
-//! It does so where it is called, or on a thread of its own; the bytes are the same.
+//! It does so where it is called, or has a crew do it; the bytes are the same.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::mem::{replace, take};
+use std::thread;
+
+use crate::crew::{Crew, Job, Turn};
 
 use super::batch::Batch;
 use super::digest::RunDigest;
@@ -10,10 +12,9 @@ use super::error::JournalError;
 use super::log::Log;
 use super::writer::Sealed;
 
-/// Batches that go from thread to thread together: to wake somebody takes as long as to hash one.
+/// Batches that are kept in one go: to wake somebody takes as long as to hash one. While they are
+/// kept as many are filled.
 const TOGETHER: usize = 8;
-/// Stacks of these that are under way between two threads.
-const UNDER_WAY: usize = 2;
 
 /// Takes batches in their order.
 #[derive(Default)]
@@ -73,26 +74,38 @@ impl Keeper {
 pub enum Desk {
     /// On the thread that writes.
     Here(Box<Keeper>),
-    /// On a thread of its own.
+    /// Wherever somebody of a crew comes to it.
     Away(Worker),
 }
 
-/// A keeper on a thread of its own.
+/// A keeper that somebody of a crew works for.
 pub struct Worker {
-    /// Batches to be kept. `None` once there are no more.
-    full: Option<SyncSender<Vec<Batch>>>,
-    /// Batches that were kept and can be used again.
-    empty: Receiver<Vec<Batch>>,
-    /// Batches that are to be handed over with the next ones.
+    crew: Crew,
+    /// What is being kept. `None` once nobody is to keep anything any more.
+    kept: Option<Job<Kept>>,
+    /// Batches that are to be kept next.
     filled: Vec<Batch>,
     /// Batches that can be filled before.
     spare: Vec<Batch>,
-    thread: Option<JoinHandle<(Keeper, Result<(), JournalError>)>>,
+}
+
+/// A keeper, the batches that it has taken, and whether it could keep them all.
+struct Kept {
+    keeper: Keeper,
+    batches: Vec<Batch>,
+    result: Result<(), JournalError>,
+}
+
+impl Kept {
+    fn of(mut keeper: Keeper, batches: Vec<Batch>) -> Kept {
+        let result = batches.iter().try_for_each(|batch| keeper.keep(batch, false));
+        Kept { keeper, batches, result }
+    }
 }
 
 impl Desk {
-    /// Has the batch kept, and gives back another to be filled. On another thread a failure shows
-    /// at a later call. After it nothing more is written. Of an `urgent` batch it is also known
+    /// Has the batch kept, and gives back another to be filled. Where a crew keeps it a failure
+    /// shows at a later call. After it nothing more is written. Of an `urgent` batch it is also known
     /// after a power cut that it was kept.
     ///
     /// # Errors
@@ -100,14 +113,10 @@ impl Desk {
     pub fn hand_over(&mut self, batch: Batch, urgent: bool) -> Result<Batch, JournalError> {
         match self {
             Desk::Here(keeper) => keeper.keep(&batch, urgent).map(|()| batch),
-            Desk::Away(worker) => match worker.pass(batch) {
-                Some(empty) => Ok(empty),
-                None => {
-                    let (keeper, result) = worker.finish();
-                    *self = Desk::Here(Box::new(keeper));
-                    result.map(|()| Batch::default())
-                }
-            },
+            Desk::Away(worker) => worker.pass(batch).map_err(|(keeper, error)| {
+                *self = Desk::Here(keeper);
+                error
+            }),
         }
     }
 
@@ -136,66 +145,53 @@ impl Desk {
 }
 
 impl Worker {
-    /// Waits until everything is kept; then nobody keeps anything any more.
-    fn retire(mut self) -> Result<Keeper, JournalError> {
-        let (keeper, result) = self.finish();
-        result.map(|()| keeper)
-    }
-
-    /// Puts a keeper on a thread of its own.
-    pub fn start(mut keeper: Keeper) -> Worker {
-        let (full, stacks) = sync_channel::<Vec<Batch>>(UNDER_WAY);
-        let (kept, empty) = sync_channel(UNDER_WAY + 1);
+    /// Has the crew work for a keeper.
+    pub fn start(keeper: Keeper, crew: &Crew) -> Worker {
         // Each gets its room when it is first filled: a short run fills few.
         let stack = |batches| (0..batches).map(|_| Batch::default()).collect();
-        for _ in 0..UNDER_WAY {
-            kept.send(stack(TOGETHER)).expect("both ends of the channel are here");
-        }
-        let thread = thread::spawn(move || {
-            for stack in stacks {
-                for batch in &stack {
-                    if let Err(error) = keeper.keep(batch, false) {
-                        return (keeper, Err(error));
-                    }
-                }
-                if kept.send(stack).is_err() {
-                    break;
-                }
-            }
-            (keeper, Ok(()))
-        });
+        let (none, spare) = (stack(TOGETHER), stack(TOGETHER - 1));
+        let kept = crew.start(Turn::Soon, move || Kept { keeper, batches: none, result: Ok(()) });
         // One less: whoever writes has a batch already.
-        let (filled, spare) = (Vec::new(), stack(TOGETHER - 1));
-        Worker { full: Some(full), empty, filled, spare, thread: Some(thread) }
+        Worker { crew: crew.clone(), kept: Some(kept), filled: Vec::new(), spare }
     }
 
-    /// An empty batch for a full one; `None` when the thread has ended.
-    fn pass(&mut self, batch: Batch) -> Option<Batch> {
+    /// An empty batch for a full one; the keeper back where something could not be kept.
+    fn pass(&mut self, batch: Batch) -> Result<Batch, (Box<Keeper>, JournalError)> {
         self.filled.push(batch);
         if self.spare.is_empty() {
-            self.full.as_ref()?.send(std::mem::take(&mut self.filled)).ok()?;
-            self.spare = self.empty.recv().ok()?;
+            let Kept { keeper, batches, result } = self.wait();
+            if let Err(error) = result {
+                return Err((Box::new(keeper), error));
+            }
+            let filled = replace(&mut self.filled, Vec::with_capacity(TOGETHER));
+            self.kept = Some(self.crew.start(Turn::Soon, move || Kept::of(keeper, filled)));
+            self.spare = batches;
         }
-        self.spare.pop()
+        Ok(self.spare.pop().unwrap_or_default())
     }
 
-    /// Waits until everything is kept, and takes the keeper back.
-    fn finish(&mut self) -> (Keeper, Result<(), JournalError>) {
-        if let Some(full) = self.full.take() {
-            // Where nobody takes them any more, the thread says why.
-            let _ = full.send(std::mem::take(&mut self.filled));
-        }
-        let thread = self.thread.take().expect("a thread is finished once");
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    fn wait(&mut self) -> Kept {
+        self.kept.take().expect("a keeper is taken back once").wait()
+    }
+
+    /// Waits until everything is kept; then nobody keeps anything any more.
+    fn retire(mut self) -> Result<Keeper, JournalError> {
+        let Kept { keeper, result, .. } = self.wait();
+        result?;
+        let Kept { keeper, result, .. } = Kept::of(keeper, take(&mut self.filled));
+        result.map(|()| keeper)
     }
 }
 
 /// Whoever drops a writer finds its files at rest.
 impl Drop for Worker {
     fn drop(&mut self) {
-        if self.thread.is_some() && !thread::panicking() {
-            // Whoever wants to know whether all went well seals the writer.
-            let _ = self.finish();
+        if let Some(kept) = self.kept.take().filter(|_| !thread::panicking()) {
+            let Kept { keeper, result, .. } = kept.wait();
+            if result.is_ok() {
+                // Whoever wants to know whether all went well seals the writer.
+                Kept::of(keeper, take(&mut self.filled));
+            }
         }
     }
 }

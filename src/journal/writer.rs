@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::crew::Crew;
 use crate::domain::event::{Derived, EventId, Input, RunStarted};
 
 use super::batch::Batch;
@@ -222,14 +223,14 @@ impl Writer {
         }
     }
 
-    /// The same writer, with hashes, checksums and files on a thread of their own. The bytes are
-    /// the same; a failed write shows at a later call, at the latest in [`Writer::seal`]. A durable
+    /// The same writer, whose hashes, checksums and files are `crew`'s business. The bytes are the
+    /// same; a failed write shows at a later call, at the latest in [`Writer::seal`]. A durable
     /// writer stays where it is: whoever waits for its promise gains nothing by another thread.
     #[must_use]
-    pub fn in_background(self) -> Writer {
+    pub fn kept_by(self, crew: &Crew) -> Writer {
         let desk = match self.desk {
             Desk::Here(keeper) if self.mode == PersistMode::Durable => Desk::Here(keeper),
-            Desk::Here(keeper) => Desk::Away(Worker::start(*keeper)),
+            Desk::Here(keeper) => Desk::Away(Worker::start(*keeper, crew)),
             Desk::Away(worker) => Desk::Away(worker),
         };
         Writer { desk, ..self }
@@ -285,7 +286,7 @@ impl Writer {
         }
     }
 
-    /// The run digest of everything that is kept; unknown while another thread keeps it.
+    /// The run digest of everything that is kept; unknown while a crew keeps it.
     pub fn digest(&self) -> Option<Digest> {
         match &self.desk {
             Desk::Here(keeper) => Some(keeper.so_far().digest),
@@ -422,7 +423,7 @@ mod tests {
             let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             let sealed = written(one.path(), &records, limits);
             let writer = Writer::create_with(two.path(), IDENTITY, limits).unwrap();
-            let mut writer = writer.in_background();
+            let mut writer = writer.kept_by(&Crew::new(2).unwrap());
             records.iter().for_each(|record| write(&mut writer, record).unwrap());
             prop_assert_eq!(writer.seal().unwrap(), sealed);
             prop_assert!(files(one.path()) == files(two.path()));
@@ -485,14 +486,14 @@ mod tests {
     #[test]
     fn after_a_failed_write_nothing_more_is_written() {
         let bar = Input::Bar(samples::bar());
-        for background in [false, true] {
+        for by_a_crew in [false, true] {
             let dir = tempfile::tempdir().unwrap();
             let limits = Limits { batch_records: 1, ..Limits::default() };
             let mut writer = Writer::create_with(dir.path(), IDENTITY, limits).unwrap();
             let Desk::Here(keeper) = &mut writer.desk else { panic!("it works here") };
             keeper.log.as_mut().expect("a journal").break_off();
-            if background {
-                writer = writer.in_background();
+            if by_a_crew {
+                writer = writer.kept_by(&Crew::new(1).unwrap());
             }
             writer.input(0, 0, &Input::RunStarted(Box::new(samples::run()))).unwrap();
             let failed = (1..100).find_map(|seq| writer.input(seq, 0, &bar).err());

@@ -79,7 +79,7 @@ struct Until {
 impl Until {
     /// What comes after the first `heard` inputs, `left` of them.
     fn new(heard: u64, left: u64, how: How) -> Until {
-        let (mut history, mut all) = (whole().replay.history(1).unwrap(), Vec::new());
+        let (mut history, mut all) = (whole().replay.history(None), Vec::new());
         let mut inputs = Vec::new();
         loop {
             history.next(&mut inputs).unwrap();

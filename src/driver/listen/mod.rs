@@ -143,10 +143,7 @@ impl<'a> Beginning for Unopened<'a> {
             Some((store, range)) => {
                 let mut run = plan.run.clone();
                 run.sessions.retain(|session| session.date <= range.last);
-                Some(
-                    History::new(&run, &[], store, *range, 1)
-                        .map_err(super::replay::ReplayError::from)?,
-                )
+                Some(History::new(&run, &[], store, *range, None))
             }
             None => None,
         };

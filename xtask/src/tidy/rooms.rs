@@ -17,13 +17,17 @@ const fn room(name: &'static str, may_import: &'static [&'static str]) -> Room {
 const ROOMS: &[Room] = &[
     room("domain", &[]),
     room("core", &["domain"]),
-    room("journal", &["domain"]),
+    room("crew", &[]),
+    room("journal", &["domain", "crew"]),
     room("sources", &["domain", "journal::reader"]),
     room("exchange", &["domain", "sources"]),
     room("sinks", &["domain", "journal", "sources::shield"]),
     room("backtest", &["domain", "sources::columns"]),
     room("golden", &["domain", "journal"]),
-    room("driver", &["domain", "core", "journal", "sources", "sinks", "backtest", "golden"]),
+    room(
+        "driver",
+        &["domain", "core", "crew", "journal", "sources", "sinks", "backtest", "golden"],
+    ),
     room("web", &["domain", "journal", "sinks", "driver"]),
     room(
         "cli",
