@@ -105,8 +105,8 @@ impl Kept {
 
 impl Desk {
     /// Has the batch kept, and gives back another to be filled. Where a crew keeps it a failure
-    /// shows at a later call. After it nothing more is written. Of an `urgent` batch it is also known
-    /// after a power cut that it was kept.
+    /// shows at a later call. After it nothing more is written. Of an `urgent` batch it is also
+    /// known after a power cut that it was kept.
     ///
     /// # Errors
     /// When writing fails, now or before.
@@ -133,7 +133,9 @@ impl Desk {
     /// # Errors
     /// When writing has failed.
     pub fn leave(self) -> Result<Sealed, JournalError> {
-        Ok(self.keeper()?.so_far())
+        let mut keeper = self.keeper()?;
+        keeper.log.as_mut().map_or(Ok(()), Log::write_all)?;
+        Ok(keeper.so_far())
     }
 
     fn keeper(self) -> Result<Keeper, JournalError> {

@@ -1,8 +1,8 @@
 //! The files of a journal that is being written: segments, batch by batch, each with its commit.
 //!
-//! Where nothing is promised ([`PersistMode::Buffered`]) files are written and left to the
-//! system. Where a commit is a promise ([`PersistMode::Durable`]) a batch is one write and one
-//! sync, then the durable mark moves, and only then is the batch kept; there is never more than
+//! Where nothing is promised ([`PersistMode::Buffered`]) files are written block by block and left
+//! to the system. Where a commit is a promise ([`PersistMode::Durable`]) a batch is one write and
+//! one sync, then the durable mark moves, and only then is the batch kept; there is never more than
 //! one batch that is not synced, which is what makes a later commit the proof of an earlier one.
 
 use std::path::PathBuf;
@@ -23,6 +23,10 @@ use super::writer::{Clock, Identity, Limits, PersistMode, Sealed, Setup};
 
 /// Bytes of the next segment that are prepared for each byte that is written to this one.
 const RESERVE_AHEAD: u64 = 2;
+
+/// Bytes that are written at a time where nothing is promised, at multiples of them: whole pages
+/// cost the system half of what pieces of pages do.
+const BLOCK_BYTES: usize = 256 * 1_024;
 
 /// Where in a journal its next batch goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +58,7 @@ pub struct Log {
     segments: u64,
     /// Checksum seed of the open segment.
     seed: u32,
-    /// Bytes of the open segment.
+    /// Bytes of the open segment, with those that are to be written yet.
     segment_bytes: u64,
     /// Bytes of all segments.
     bytes: u64,
@@ -62,8 +66,11 @@ pub struct Log {
     batches: u64,
     /// What makes a commit a promise, where it is one.
     durable: Option<Durable>,
-    /// The frames of a batch, and what is left of earlier ones behind them.
-    frames: Vec<u8>,
+    /// The end of the open segment, as far as it is to be written yet, and what is left of earlier
+    /// ones behind it.
+    unwritten: Vec<u8>,
+    /// Bytes of this end.
+    unwritten_bytes: usize,
 }
 
 /// What only a durable journal has.
@@ -132,7 +139,9 @@ impl Log {
             bytes: place.bytes,
             batches: place.batches,
             durable,
-            frames: Vec::new(),
+            // Once for all: memory that grows leaves holes behind.
+            unwritten: Vec::with_capacity(BLOCK_BYTES + limits.batch_bytes),
+            unwritten_bytes: 0,
         }
     }
 
@@ -201,14 +210,13 @@ impl Log {
     }
 
     fn write_batch(&mut self, batch: &Batch, so_far: &Sealed) -> Result<(), JournalError> {
-        let records_end = batch.frame_bytes();
         let stamp = (self.clock)();
         let commit = Commit {
             batch_no: self.batches,
             first_seq: batch.first_seq(),
             last_seq: so_far.inputs - 1,
             records: batch.count(),
-            byte_len: records_end as u64,
+            byte_len: batch.frame_bytes() as u64,
             start: self.segment_bytes,
             digest: so_far.digest,
             wall_ns: stamp.wall_ns,
@@ -216,15 +224,12 @@ impl Log {
             boot_id: stamp.boot_id,
         };
         let commit = commit.frame(commit.last_seq, commit.batch_no, self.seed);
-        let len = records_end + commit.len();
-        let mut frames = std::mem::take(&mut self.frames);
-        if frames.len() < len {
-            frames.resize(len, 0);
-        }
-        batch.put_frames(&mut frames, self.seed);
-        frames[records_end..len].copy_from_slice(&commit);
-        self.write(&frames[..len])?;
-        self.frames = frames;
+        let seed = self.seed;
+        let room = self.append(batch.frame_bytes() + commit.len());
+        let (records, rest) = room.split_at_mut(batch.frame_bytes());
+        batch.put_frames(records, seed);
+        rest.copy_from_slice(&commit);
+        self.write_some()?;
         self.batches += 1;
         Ok(())
     }
@@ -241,7 +246,9 @@ impl Log {
             inputs: so_far.inputs,
             digest: so_far.digest,
         };
-        self.write(&seal.frame(so_far.inputs, self.segments - 1, self.seed))?;
+        let seal = seal.frame(so_far.inputs, self.segments - 1, self.seed);
+        self.append(seal.len()).copy_from_slice(&seal);
+        self.write_all()?;
         self.promise(so_far, true)?;
         self.file = None;
         match &mut self.durable {
@@ -281,7 +288,10 @@ impl Log {
         self.segments += 1;
         self.seed = frame::seed_of(salt);
         self.segment_bytes = 0;
-        self.write(&header.encode())
+        let header = header.encode();
+        self.append(header.len()).copy_from_slice(&header);
+        // At once: a file that has a name says what it is.
+        self.write_all()
     }
 
     /// Makes the open segment a part of the journal: it is on the disk, then has its name, and then
@@ -340,14 +350,46 @@ impl Log {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), JournalError> {
+    /// Room for bytes at the end of the open segment, which are written later.
+    fn append(&mut self, bytes: usize) -> &mut [u8] {
+        let start = self.unwritten_bytes;
+        self.unwritten_bytes += bytes;
+        self.segment_bytes += bytes as u64;
+        self.bytes += bytes as u64;
+        if self.unwritten.len() < self.unwritten_bytes {
+            self.unwritten.resize(self.unwritten_bytes, 0);
+        }
+        &mut self.unwritten[start..self.unwritten_bytes]
+    }
+
+    /// Writes whole blocks, or everything where it is to be a promise.
+    fn write_some(&mut self) -> Result<(), JournalError> {
+        let blocks = self.segment_bytes / BLOCK_BYTES as u64 * BLOCK_BYTES as u64;
+        let behind = (self.segment_bytes - blocks) as usize;
+        match &self.durable {
+            None => self.write(self.unwritten_bytes.saturating_sub(behind)),
+            Some(_) => self.write_all(),
+        }
+    }
+
+    /// Writes everything that was not written yet.
+    ///
+    /// # Errors
+    /// When writing fails, now or before.
+    pub fn write_all(&mut self) -> Result<(), JournalError> {
+        self.write(self.unwritten_bytes)
+    }
+
+    /// Writes the first of the bytes that were not written yet.
+    fn write(&mut self, bytes: usize) -> Result<(), JournalError> {
         self.check()?;
         let file = self.file.take().expect("checked right above");
-        let written = write_all(&*file, bytes, self.segment_bytes);
+        let start = self.segment_bytes - self.unwritten_bytes as u64;
+        let written = write_all(&*file, &self.unwritten[..bytes], start);
         written.map_err(|source| io("writing", &self.path, source))?;
         self.file = Some(file);
-        self.segment_bytes += bytes.len() as u64;
-        self.bytes += bytes.len() as u64;
+        self.unwritten.copy_within(bytes..self.unwritten_bytes, 0);
+        self.unwritten_bytes -= bytes;
         Ok(())
     }
 
@@ -356,5 +398,15 @@ impl Log {
     pub fn break_off(&mut self) {
         let file = self.disk.open(&self.path, false);
         self.file = Some(file.expect("the open segment is there"));
+    }
+}
+
+/// Whoever drops a writer finds its files at rest, with every batch that was closed.
+impl Drop for Log {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            // Whoever wants to know whether all went well seals the journal.
+            let _ = self.write_all();
+        }
     }
 }

@@ -475,6 +475,27 @@ mod tests {
         assert_eq!(read.len(), 2);
     }
 
+    /// They are more than a block, so that some were written before and some were not.
+    #[test]
+    fn a_writer_that_is_dropped_leaves_every_batch_that_was_closed() {
+        let limits = Limits { batch_records: 1, ..Limits::default() };
+        for crew in [None, Some(Crew::new(2).unwrap())] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut writer = Writer::create_with(dir.path(), IDENTITY, limits).unwrap();
+            if let Some(crew) = &crew {
+                writer = writer.kept_by(crew);
+            }
+            writer.input(0, 0, &Input::RunStarted(Box::new(samples::run()))).unwrap();
+            for seq in 1..=3_000 {
+                writer.input(seq, 0, &Input::Bar(samples::bar())).unwrap();
+            }
+            drop(writer);
+            let mut reader = Reader::open(dir.path()).unwrap();
+            assert_eq!(reader.by_ref().map(Result::unwrap).count(), 3_000, "the last is open");
+            assert!(reader.segments().iter().map(|segment| segment.bytes).sum::<u64>() > 400_000);
+        }
+    }
+
     #[test]
     fn a_journal_is_never_written_over() {
         let dir = tempfile::tempdir().unwrap();
@@ -496,7 +517,8 @@ mod tests {
                 writer = writer.kept_by(&Crew::new(1).unwrap());
             }
             writer.input(0, 0, &Input::RunStarted(Box::new(samples::run()))).unwrap();
-            let failed = (1..100).find_map(|seq| writer.input(seq, 0, &bar).err());
+            // As many as make a block that is written.
+            let failed = (1..10_000).find_map(|seq| writer.input(seq, 0, &bar).err());
             assert!(matches!(failed, Some(JournalError::Io { doing: "writing", .. })));
             let next = writer.numbering.next_seq();
             let again = writer.input(next, 0, &bar);

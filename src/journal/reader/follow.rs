@@ -36,6 +36,7 @@ mod tests {
     use crate::domain::event::{Event, EventId, Input};
     use crate::journal::arbitrary::write;
     use crate::journal::samples::{self, samples};
+    use crate::journal::writer::{Setup, Stamp};
     use crate::journal::{Identity, Limits, Writer};
 
     const LIMITS: Limits = Limits { batch_records: 1, batch_bytes: 400, segment_bytes: 9_000 };
@@ -66,7 +67,8 @@ mod tests {
     fn a_reader_follows_the_writer_over_segments_to_the_seal() {
         let dir = tempfile::tempdir().unwrap();
         let identity = Identity::of_replay(&samples::run()).unwrap();
-        let mut writer = Writer::create_with(dir.path(), identity, LIMITS).unwrap();
+        let live = Setup { limits: LIMITS, ..Setup::durable(dir.path(), identity, Stamp::default) };
+        let mut writer = Writer::begin(&live).unwrap();
         let records = records();
         let mut seen = Vec::new();
         let mut reader: Option<Reader> = None;
