@@ -227,8 +227,10 @@ impl Ahead {
             self.loader.lanes.push(lane);
             loaded
         });
-        let round = loaded.collect();
-        self.start();
+        let round: Round = loaded.collect();
+        if round.is_ok() {
+            self.start();
+        }
         Some(round)
     }
 
@@ -250,4 +252,27 @@ impl Ahead {
 /// Memory is as good as before, whatever happened to whoever had it.
 fn lock(memory: &Mutex<Vec<Memory>>) -> MutexGuard<'_, Vec<Memory>> {
     memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_loader_that_breaks_off_is_not_the_end_of_history() {
+        let crew = Crew::new(2).unwrap();
+        let history = |next| {
+            let nobody = Loader { lanes: Vec::new(), rows_at_a_time: 1, memory: Memory::default() };
+            let rounds = Rounds::Ahead(Ahead { next, ..Ahead::new(&crew, nobody) });
+            History { rounds, sequencer: Sequencer::new(0, &[], &[]), is_finished: false }
+        };
+        let mut inputs = Vec::new();
+        assert!(history(Vec::new()).next(&mut inputs).is_ok());
+        assert!(inputs.is_empty());
+        let broken = crew.start(Turn::Later, || panic!("the loader breaks off"));
+        let mut history = history(vec![broken]);
+        assert!(catch_unwind(AssertUnwindSafe(|| history.next(&mut inputs).is_ok())).is_err());
+    }
 }

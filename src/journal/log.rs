@@ -383,6 +383,9 @@ impl Log {
     /// Writes the first of the bytes that were not written yet.
     fn write(&mut self, bytes: usize) -> Result<(), JournalError> {
         self.check()?;
+        if bytes == 0 {
+            return Ok(());
+        }
         let file = self.file.take().expect("checked right above");
         let start = self.segment_bytes - self.unwritten_bytes as u64;
         let written = write_all(&*file, &self.unwritten[..bytes], start);
