@@ -179,8 +179,8 @@ mod tests {
         let text = "//! See [`crate::cli`].\nuse crate::{\n    domain::{money, time::{self, Date}},\n    \
                     sinks as out,\n};\nfn f() -> crate::core::Core { \"crate::cli\" }\n";
         let want = [
-            "src/journal/a.rs:2: journal may not import `sinks`; it may import only domain",
-            "src/journal/a.rs:6: journal may not import `core::Core`; it may import only domain",
+            "src/journal/a.rs:2: journal may not import `sinks`; it may import only domain, crew",
+            "src/journal/a.rs:6: journal may not import `core::Core`; it may import only domain, crew",
         ];
         assert_eq!(check(imports, &[("src/journal/a.rs", text)]), want);
         let own = "use crate::journal::Error;\n";
