@@ -2,6 +2,8 @@
 //! for good, in every way there is; after that the process is gone, with the power or without.
 
 use lockstep::journal::Limits;
+use lockstep::journal::frame::{Commit, Seal, control_bytes};
+use lockstep::journal::segment::HEADER_BYTES;
 
 use super::fate::Weather;
 use super::plan::{Failing, Fault, Honesty, Plan};
@@ -22,10 +24,15 @@ const LIVES: [Script; 3] = [
     Script { steps: 20, urgent_once_in: 4, seals: true },
 ];
 
+/// Bytes of a segment whose reserve, which grows by two bytes for each of a batch, is whole when
+/// there is no room for another batch.
+const WHOLE_WHEN_FULL: usize =
+    2 * (HEADER_BYTES + 900 + control_bytes(Commit::BYTES) + control_bytes(Seal::BYTES));
+
 /// In one script several batches share a segment, and the next one is whole with the very batch
 /// that fills it; in the other each batch fills its own, and the next one is never whole in time.
 const LIMITS: [Limits; 2] = [
-    Limits { batch_records: 4, batch_bytes: 900, segment_bytes: 10_650 },
+    Limits { batch_records: 4, batch_bytes: 900, segment_bytes: WHOLE_WHEN_FULL as u64 },
     Limits { batch_records: 3, batch_bytes: 400, segment_bytes: 5_200 },
 ];
 
