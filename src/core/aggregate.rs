@@ -2,6 +2,7 @@
 //! the profile's rule; a minute that is not there is never made up.
 
 use alloc::collections::VecDeque;
+use core::mem::take;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +19,15 @@ pub enum Release {
     ByLaterMinute,
 }
 
-/// Strategy bars of one instrument that are not known yet, oldest first. There is more than one
-/// only while the watermark lags behind the bars.
+/// Strategy bars of one instrument that are not known yet. There is more than one only while the
+/// watermark lags behind the bars.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Buckets {
     release: Release,
-    open: VecDeque<Bucket>,
+    /// The newest bar, in its place: nearly every minute belongs to it.
+    newest: Option<Bucket>,
+    /// Those before it, oldest first; none where there is no newest one.
+    older: VecDeque<Bucket>,
 }
 
 /// A strategy bar in the making.
@@ -69,13 +73,13 @@ pub struct Quarter {
 impl Buckets {
     /// No bars yet.
     pub fn new(release: Release) -> Buckets {
-        Buckets { release, open: VecDeque::new() }
+        Buckets { release, newest: None, older: VecDeque::new() }
     }
 
     /// Adds a minute to the bar of `quarter`. Minutes come in ascending order.
     #[inline]
     pub fn add(&mut self, bar: &Bar, quarter: &Quarter, is_patched: bool) {
-        if let Some(bucket) = self.open.back_mut()
+        if let Some(bucket) = &mut self.newest
             && bucket.bar.open_time == quarter.open_time
         {
             let last = &mut bucket.bar;
@@ -88,17 +92,22 @@ impl Buckets {
             return;
         }
         let begun = bar.close_time();
-        self.open.push_back(Bucket { bar: quarter.begun_by(bar), begun, is_patched });
+        self.older.extend(self.newest.take());
+        self.newest = Some(Bucket { bar: quarter.begun_by(bar), begun, is_patched });
     }
 
     /// Puts a bar in the place of the one with its label, or where it belongs among them. `now` is
     /// the watermark: nothing begins in the past.
     pub fn patch(&mut self, bar: Bar15m, now: Timestamp) {
-        let place = self.open.partition_point(|bucket| bucket.bar.open_time < bar.open_time);
-        match self.open.get_mut(place).filter(|bucket| bucket.bar.open_time == bar.open_time) {
+        let mut all = take(&mut self.older);
+        all.extend(self.newest.take());
+        let place = all.partition_point(|bucket| bucket.bar.open_time < bar.open_time);
+        match all.get_mut(place).filter(|bucket| bucket.bar.open_time == bar.open_time) {
             Some(bucket) => *bucket = Bucket { bar, is_patched: true, ..*bucket },
-            None => self.open.insert(place, Bucket { bar, begun: now, is_patched: true }),
+            None => all.insert(place, Bucket { bar, begun: now, is_patched: true }),
         }
+        self.newest = all.pop_back();
+        self.older = all;
     }
 
     /// Whether the bar with that label can still come to be known in its time.
@@ -106,16 +115,18 @@ impl Buckets {
         match self.release {
             Release::AtClose => quarter.close_time > watermark,
             Release::ByLaterMinute => {
-                self.open.front().is_none_or(|first| first.bar.open_time <= quarter.open_time)
+                self.in_order().next().is_none_or(|it| it.bar.open_time <= quarter.open_time)
             }
         }
     }
 
     /// When the oldest bar is known, as far as that can be said yet.
+    #[inline]
     pub fn next_known(&self) -> Timestamp {
+        let mut bars = self.in_order();
         let known = match self.release {
-            Release::AtClose => self.open.front().map(|bucket| bucket.bar.close_time),
-            Release::ByLaterMinute => self.open.get(1).map(|later| later.begun),
+            Release::AtClose => bars.next().map(|oldest| oldest.bar.close_time),
+            Release::ByLaterMinute => bars.nth(1).map(|later| later.begun),
         };
         known.unwrap_or(Timestamp::MAX)
     }
@@ -126,7 +137,13 @@ impl Buckets {
             return None;
         }
         let known = |Bucket { bar, is_patched, .. }| Known { bar, is_patched };
-        self.open.pop_front().map(known)
+        self.older.pop_front().or_else(|| self.newest.take()).map(known)
+    }
+
+    /// Oldest first.
+    #[inline]
+    fn in_order(&self) -> impl Iterator<Item = &Bucket> {
+        self.older.iter().chain(&self.newest)
     }
 }
 
@@ -151,7 +168,7 @@ impl Quarter {
     pub fn of_minutes<'a>(&self, minutes: impl Iterator<Item = &'a Bar>) -> Option<Bar15m> {
         let mut whole = Buckets::new(Release::AtClose);
         minutes.for_each(|minute| whole.add(minute, self, true));
-        whole.open.pop_front().map(|bucket| bucket.bar)
+        whole.newest.map(|bucket| bucket.bar)
     }
 }
 

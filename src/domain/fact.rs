@@ -52,23 +52,38 @@ impl Bar {
         self.open_time.plus_us(MINUTE_US)
     }
 
+    /// Whether these can be the open, high, low, close and volume of a minute: all of the rules at
+    /// once, for those who look at many.
+    #[inline]
+    pub const fn are_sound([open, high, low, close, volume]: [i64; 5]) -> bool {
+        let range = (low > 0) & (high <= PRICE_MAX.0);
+        let order = (low <= open) & (open <= high) & (low <= close) & (close <= high);
+        range & order & (0 <= volume) & (volume <= QTY_MAX.0)
+    }
+
     /// What is wrong with the bar, if anything is.
+    #[inline]
     pub fn defect(&self) -> Option<Defect> {
-        let prices_in_range = self.low.0 > 0 && self.high <= PRICE_MAX;
-        let body_low = self.open.min(self.close);
-        let body_high = self.open.max(self.close);
-        if !(self.low <= body_low && body_high <= self.high) {
-            let all = [self.open, self.high, self.low, self.close];
-            let absurd = all.iter().any(|price| price.0 <= 0 || *price > PRICE_MAX);
-            return Some(if absurd { Defect::PriceOutOfRange } else { Defect::OhlcOrder });
+        let Bar { open, high, low, close, volume, .. } = *self;
+        let values = [open.0, high.0, low.0, close.0, volume.0];
+        match Bar::are_sound(values) & self.open_time.is_whole_minute() {
+            true => None,
+            false => Some(self.first_defect()),
         }
-        if !prices_in_range {
-            return Some(Defect::PriceOutOfRange);
+    }
+
+    /// Which rule a bar breaks that breaks one.
+    #[cold]
+    fn first_defect(&self) -> Defect {
+        let prices = [self.open, self.high, self.low, self.close];
+        let in_range = prices.iter().all(|price| price.0 > 0 && *price <= PRICE_MAX);
+        let in_order = prices.iter().all(|price| self.low <= *price && *price <= self.high);
+        match (in_range, in_order, (Qty::ZERO..=QTY_MAX).contains(&self.volume)) {
+            (false, ..) => Defect::PriceOutOfRange,
+            (true, false, _) => Defect::OhlcOrder,
+            (true, true, false) => Defect::VolumeOutOfRange,
+            (true, true, true) => Defect::NotAMinute,
         }
-        if self.volume < Qty::ZERO || self.volume > QTY_MAX {
-            return Some(Defect::VolumeOutOfRange);
-        }
-        (!self.open_time.is_whole_minute()).then_some(Defect::NotAMinute)
     }
 }
 

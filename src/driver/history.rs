@@ -25,7 +25,7 @@ pub struct History {
 
 /// Where the rows come from: this thread, or a crew that is one round ahead.
 enum Rounds {
-    Here(Loader),
+    Here(Loader, Memory),
     Ahead(Ahead),
 }
 
@@ -55,7 +55,6 @@ struct Loader {
     lanes: Vec<Lane>,
     /// No instrument gets more rows in a round than these and the rest of a part.
     rows_at_a_time: usize,
-    memory: Memory,
 }
 
 /// Memory that serves for part after part.
@@ -93,7 +92,7 @@ impl History {
         let instruments = run.instruments.len();
         let loader = Loader::new(run, store, range);
         let rounds = match crew {
-            None => Rounds::Here(loader),
+            None => Rounds::Here(loader, Memory::default()),
             Some(crew) => Rounds::Ahead(Ahead::new(crew, loader)),
         };
         let sequencer = Sequencer::new(instruments, &watermarks(run), commands);
@@ -150,18 +149,14 @@ impl Loader {
             loaded_to: Timestamp::MIN,
         };
         let keys = run.instruments.iter().map(|instrument| instrument.key.as_str());
-        Loader {
-            lanes: (0..).zip(keys).map(lane).collect(),
-            rows_at_a_time: 1,
-            memory: Memory::default(),
-        }
+        Loader { lanes: (0..).zip(keys).map(lane).collect(), rows_at_a_time: 1 }
     }
 
     /// More rows of the instruments that are furthest behind; `None` when all are at their end.
-    fn next_round(&mut self) -> Option<Round> {
+    fn next_round(&mut self, memory: &mut Memory) -> Option<Round> {
         let (until, rows) = (self.due_until()?, self.rows_at_a_time);
         let due = self.lanes.iter_mut().filter(|lane| lane.loaded_to <= until);
-        Some(due.map(|lane| lane.load(rows, &mut self.memory)).collect())
+        Some(due.map(|lane| lane.load(rows, memory)).collect())
     }
 
     /// Up to where an instrument may be loaded to be due. Whoever is ahead of that waits, or the
@@ -199,9 +194,9 @@ impl Rounds {
     /// The next round. Where it is loaded here, `spent` is memory for it.
     fn next(&mut self, spent: impl Iterator<Item = Rows>) -> Option<Round> {
         match self {
-            Rounds::Here(loader) => {
-                loader.memory.spent.extend(spent);
-                loader.next_round()
+            Rounds::Here(loader, memory) => {
+                memory.spent.extend(spent);
+                loader.next_round(memory)
             }
             Rounds::Ahead(ahead) => ahead.next_round(),
         }
@@ -264,7 +259,7 @@ mod tests {
     fn a_loader_that_breaks_off_is_not_the_end_of_history() {
         let crew = Crew::new(2).unwrap();
         let history = |next| {
-            let nobody = Loader { lanes: Vec::new(), rows_at_a_time: 1, memory: Memory::default() };
+            let nobody = Loader { lanes: Vec::new(), rows_at_a_time: 1 };
             let rounds = Rounds::Ahead(Ahead { next, ..Ahead::new(&crew, nobody) });
             History { rounds, sequencer: Sequencer::new(0, &[], &[]), is_finished: false }
         };

@@ -38,7 +38,7 @@ const PAISA: u32 = 100;
 const SESSION_ROWS: usize = 375;
 
 /// A bar: its minute counted from the first one's, its prices in steps from each other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Narrow {
     minute: u16,
     /// From open up to high.
@@ -110,31 +110,15 @@ impl Rows {
         self.open_time(self.len().wrapping_sub(1))
     }
 
-    /// Tells the bars from `row` on that begin before `end`, as those of `instrument`, and gives
-    /// the row after the last of them.
+    /// The bar in that row, as one of `instrument`.
+    ///
+    /// # Panics
+    /// When there is no such row.
     #[inline]
-    pub fn tell(
-        &self,
-        row: usize,
-        end: Timestamp,
-        instrument: InstrumentId,
-        mut tell: impl FnMut(Bar),
-    ) -> usize {
+    pub fn bar(&self, row: usize, instrument: InstrumentId) -> Bar {
         match &self.0 {
-            Layout::Narrow { base, rows } => {
-                let rest = rows.get(row..).unwrap_or_default();
-                let due = rest.iter().map(|bar| bar.unpacked(*base, instrument));
-                let told = due.take_while(|bar| bar.open_time < end).map(tell).count();
-                row + told
-            }
-            Layout::Wide(columns) => {
-                let mut row = row;
-                while row < columns.len() && columns.open_time.value(row) < end.0 {
-                    tell(columns.bar(row, instrument));
-                    row += 1;
-                }
-                row
-            }
+            Layout::Narrow { base, rows } => rows[row].unpacked(*base, instrument),
+            Layout::Wide(columns) => columns.bar(row, instrument),
         }
     }
 }
@@ -169,33 +153,39 @@ fn narrow<const STEP: u32>(bars: BarSlices<'_>, rows: &mut Vec<Narrow>) -> Optio
     let [time, open, high] = [bars.open_time, bars.open, bars.high].map(|it| &it[..len]);
     let [low, close, volume] = [bars.low, bars.close, bars.volume].map(|it| &it[..len]);
     let first = time.first().copied().unwrap_or_default();
-    // One look at all rows in the end is faster than one at each.
+    // Most parts are whole sessions but for a few minutes. What one leaves should fit the next.
+    rows.reserve_exact(len.next_multiple_of(SESSION_ROWS).saturating_sub(rows.len()));
+    rows.resize(len, Narrow::default());
+    // One look at all rows in the end is faster than one at each. In a closure the sum would be in
+    // memory, and each row would wait for the one before.
     let mut misfit = 0;
-    let mut count = |from: i64, to: i64| {
-        let way = to.wrapping_sub(from);
-        let steps = way as u32 / STEP;
-        misfit |= way >> 32 | i64::from(steps >> 16 | (steps.wrapping_mul(STEP) ^ way as u32));
-        steps as u16
-    };
-    let mut odd = 0;
-    let row = |row: usize| {
+    for (row, packed) in rows.iter_mut().enumerate() {
         let minute = time[row].wrapping_sub(first) / MINUTE_US;
-        odd |= minute >> 16 | (open[row] | volume[row]) >> 32;
-        odd |= first.wrapping_add(minute * MINUTE_US) ^ time[row];
-        Narrow {
+        let (up, no_up) = steps::<STEP>(open[row], high[row]);
+        let (down, no_down) = steps::<STEP>(low[row], open[row]);
+        let (rest, no_rest) = steps::<STEP>(low[row], close[row]);
+        misfit |= minute >> 16 | (open[row] | volume[row]) >> 32;
+        misfit |= first.wrapping_add(minute * MINUTE_US) ^ time[row];
+        misfit |= no_up | no_down | no_rest;
+        *packed = Narrow {
             minute: minute as u16,
-            up: count(open[row], high[row]),
-            down: count(low[row], open[row]),
-            close: count(low[row], close[row]),
+            up,
+            down,
+            close: rest,
             open: open[row] as u32,
             volume: volume[row] as u32,
-        }
-    };
-    rows.clear();
-    // Most parts are whole sessions but for a few minutes. What one leaves should fit the next.
-    rows.reserve_exact(len.next_multiple_of(SESSION_ROWS));
-    rows.extend((0..len).map(row));
-    (misfit | odd == 0).then_some(Base { first: Timestamp(first), step: STEP.into() })
+        };
+    }
+    (misfit == 0).then_some(Base { first: Timestamp(first), step: STEP.into() })
+}
+
+/// The way up from price to price in steps, and something other than 0 where that does not fit.
+#[inline]
+fn steps<const STEP: u32>(from: i64, to: i64) -> (u16, i64) {
+    let way = to.wrapping_sub(from);
+    let steps = way as u32 / STEP;
+    let misfit = way >> 32 | i64::from(steps >> 16 | (steps.wrapping_mul(STEP) ^ way as u32));
+    (steps as u16, misfit)
 }
 
 #[cfg(test)]
@@ -235,13 +225,11 @@ mod tests {
 
     proptest! {
         /// Whether they fit or not, and whatever their memory served for before, rows say what the
-        /// columns say, from any row to any time.
+        /// columns say.
         #[test]
         fn rows_say_what_columns_say(
             bars in prop::collection::vec(bar(), 0..12),
             before in prop::collection::vec(bar(), 0..12),
-            from in 0..14_usize,
-            end in 0..600_i64,
         ) {
             let columns = BarColumns::from_bars(bars.iter());
             let sorted: Vec<Bar> = columns.clone().by_time().bars(InstrumentId(3)).collect();
@@ -251,13 +239,8 @@ mod tests {
             let times: Vec<_> = (0..bars.len() + 1).map(|row| rows.open_time(row)).collect();
             let expected = sorted.iter().map(|bar| Some(bar.open_time)).chain([None]);
             prop_assert_eq!(times, expected.collect::<Vec<_>>());
-            let end = Timestamp(NINE + end * MINUTE_US);
-            let mut told = Vec::new();
-            let next = rows.tell(from, end, InstrumentId(3), |bar| told.push(bar));
-            let due = sorted.iter().skip(from).take_while(|bar| bar.open_time < end);
-            let due: Vec<Bar> = due.copied().collect();
-            prop_assert_eq!(next, from + due.len());
-            prop_assert_eq!(told, due);
+            let told = (0..rows.len()).map(|row| rows.bar(row, InstrumentId(3)));
+            prop_assert_eq!(told.collect::<Vec<_>>(), sorted);
         }
     }
 

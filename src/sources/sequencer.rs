@@ -3,12 +3,12 @@
 //! Two runs over the same rows see the same inputs, however the rows were read.
 
 use std::collections::VecDeque;
-use std::mem::{replace, swap};
+use std::mem::replace;
 use std::vec::Drain;
 
 use crate::domain::event::{Command, Input};
 use crate::domain::instrument::InstrumentId;
-use crate::domain::time::{MINUTE_US, Timestamp};
+use crate::domain::time::Timestamp;
 
 use super::rows::Rows;
 
@@ -16,14 +16,6 @@ use super::rows::Rows;
 #[derive(Debug)]
 pub struct Sequencer {
     lanes: Vec<Lane>,
-    /// Bars that were taken out of the lanes, by minute of close and instrument, the first minute
-    /// at `begun`. With many instruments a walk along one lane finds its bars side by side in
-    /// memory, and a walk across all of them would find each somewhere else.
-    minutes: [Vec<Input>; MINUTES_AT_A_TIME],
-    /// Close time of the first of these minutes.
-    begun: Timestamp,
-    /// Place of the next of these minutes.
-    minute: usize,
     /// Watermarks that were not told yet, ascending, the next one last.
     watermarks: Vec<Timestamp>,
     /// Commands that were not given yet, ascending, the next one last.
@@ -48,8 +40,6 @@ struct Lane {
     next: Timestamp,
     /// What follows these bars in time.
     parts: VecDeque<Rows>,
-    /// Up to which close time all its bars are among those at hand.
-    known_to: Timestamp,
     is_ended: bool,
 }
 
@@ -60,9 +50,6 @@ const UNKNOWN: Timestamp = Timestamp::MIN;
 /// go, and not too many to stay in the processor's first cache.
 const INPUTS_AT_A_TIME: usize = 128;
 
-/// Minutes that are taken out of the lanes at a time.
-const MINUTES_AT_A_TIME: usize = 16;
-
 impl Sequencer {
     /// A sequencer for `instruments` lanes, the watermarks of the run, and what somebody wants
     /// during it. Watermarks and commands ascend in time.
@@ -70,9 +57,6 @@ impl Sequencer {
         let ids = (0..=u16::MAX).map(InstrumentId).take(instruments);
         Sequencer {
             lanes: ids.map(Lane::new).collect(),
-            minutes: Default::default(),
-            begun: Timestamp::MIN,
-            minute: MINUTES_AT_A_TIME,
             watermarks: watermarks.iter().rev().copied().collect(),
             commands: commands.iter().rev().copied().collect(),
             next: UNKNOWN,
@@ -91,7 +75,6 @@ impl Sequencer {
         if lane.next == UNKNOWN {
             lane.begin_part(&mut self.spent);
         }
-        lane.known_to = lane.find_known();
     }
 
     /// Says that no bars follow in a lane.
@@ -104,7 +87,6 @@ impl Sequencer {
         if lane.next == UNKNOWN {
             lane.begin_part(&mut self.spent);
         }
-        lane.known_to = lane.find_known();
     }
 
     /// Rows whose bars were all told: memory to be used again.
@@ -116,7 +98,7 @@ impl Sequencer {
     /// rows, and when all is said.
     pub fn take(&mut self, inputs: &mut Vec<Input>) {
         if self.next == UNKNOWN {
-            self.refill();
+            self.next = self.lanes.iter().map(|lane| lane.next).min().unwrap_or(Timestamp::MAX);
         }
         let enough = inputs.len() + INPUTS_AT_A_TIME;
         while inputs.len() < enough {
@@ -135,39 +117,16 @@ impl Sequencer {
         }
     }
 
-    /// All bars of the next minute.
+    /// All bars of the next minute. Of each lane the row after it is looked at, which is far away
+    /// in memory: nothing here depends on what it says, so the processor waits for many at once.
     fn take_minute(&mut self, inputs: &mut Vec<Input>) {
-        let bars = &mut self.minutes[self.minute];
-        match inputs.is_empty() {
-            true => swap(inputs, bars),
-            false => inputs.append(bars),
-        }
-        self.find_next();
-    }
-
-    /// Goes on to the next minute that holds a bar.
-    fn find_next(&mut self) {
-        let rest = self.minutes.get(self.minute..).unwrap_or_default();
-        match rest.iter().position(|bars| !bars.is_empty()) {
-            Some(further) => {
-                self.minute += further;
-                self.next = self.begun.plus_us(self.minute as i64 * MINUTE_US);
-            }
-            None => self.refill(),
-        }
-    }
-
-    /// Takes the next minutes out of the lanes: as many as every lane can tell of.
-    fn refill(&mut self) {
-        self.next = self.lanes.iter().map(|lane| lane.next).min().unwrap_or(Timestamp::MAX);
-        if self.next == UNKNOWN || self.next == Timestamp::MAX {
-            return;
-        }
-        (self.begun, self.minute) = (self.next, 0);
-        let last = self.begun.plus_us((MINUTES_AT_A_TIME as i64 - 1) * MINUTE_US);
-        let last = self.lanes.iter().map(|lane| lane.known_to).fold(last, Timestamp::min);
+        let minute = replace(&mut self.next, Timestamp::MAX);
         for lane in &mut self.lanes {
-            lane.take(self.begun, last, &mut self.minutes, &mut self.spent);
+            while lane.next == minute {
+                inputs.push(Input::Bar(lane.bars.bar(lane.row, lane.instrument)));
+                lane.advance(&mut self.spent);
+            }
+            self.next = self.next.min(lane.next);
         }
     }
 
@@ -190,36 +149,14 @@ impl Lane {
             row: 0,
             next: UNKNOWN,
             parts: VecDeque::new(),
-            known_to: Timestamp::MAX,
             is_ended: false,
         }
     }
 
-    /// Looks up [`Lane::known_to`]: the last bar is far away in memory.
-    fn find_known(&self) -> Timestamp {
-        match self.bars.last_open_time() {
-            Some(last) if !self.is_ended || !self.parts.is_empty() => last.plus_minutes(1),
-            _ => Timestamp::MAX,
-        }
-    }
-
-    /// Sorts the bars that close up to `last` into their minutes, of which the first one closes at
-    /// `begun`.
-    fn take(
-        &mut self,
-        begun: Timestamp,
-        last: Timestamp,
-        minutes: &mut [Vec<Input>],
-        spent: &mut Vec<Rows>,
-    ) {
-        if self.next > last {
-            return;
-        }
-        let end = last.plus_minutes(-1).plus_us(1);
-        self.row = self.bars.tell(self.row, end, self.instrument, |bar| {
-            let minute = (bar.close_time().0 - begun.0) / MINUTE_US;
-            minutes[minute as usize].push(Input::Bar(bar));
-        });
+    /// Goes on to the next bar.
+    #[inline]
+    fn advance(&mut self, spent: &mut Vec<Rows>) {
+        self.row += 1;
         match self.bars.open_time(self.row) {
             Some(next) => self.next = next.plus_minutes(1),
             None => self.begin_part(spent),
@@ -242,7 +179,6 @@ impl Lane {
                 break first.plus_minutes(1);
             }
         };
-        self.known_to = self.find_known();
     }
 }
 

@@ -89,10 +89,21 @@ impl Honest {
         out: &mut Outbox<'_>,
     ) {
         let slot = &self.slots[event.instrument.index()];
-        if slot.pending.is_none() && slot.exit.is_none() {
-            portfolio.mark(event.instrument, event.close);
-            return;
+        match slot.pending.is_none() && slot.exit.is_none() {
+            true => portfolio.mark(event.instrument, event.close),
+            false => self.act(event, lanes, portfolio, out),
         }
+    }
+
+    /// Out of the way, so that little is left where nothing waits for a price, as at most minutes.
+    #[inline(never)]
+    fn act(
+        &mut self,
+        event: &PriceEvent,
+        lanes: &Lanes,
+        portfolio: &mut Portfolio,
+        out: &mut Outbox<'_>,
+    ) {
         let filled = self.fill_pending(event, lanes, portfolio, out);
         let exited = self.touch_levels(event, lanes, portfolio, out);
         portfolio.mark(event.instrument, event.close);

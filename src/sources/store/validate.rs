@@ -5,7 +5,6 @@ use std::path::Path;
 use super::error::StoreError;
 use crate::domain::fact::Bar;
 use crate::domain::instrument::InstrumentId;
-use crate::domain::money::{PRICE_MAX, QTY_MAX};
 use crate::domain::time::{Date, MINUTE_US, Window};
 use crate::sources::columns::BarSlices;
 
@@ -51,9 +50,7 @@ fn prices_are_sound(bars: BarSlices<'_>) -> bool {
     let rows = bars.open.iter().zip(bars.high).zip(bars.low).zip(bars.close).zip(bars.volume);
     let mut sound = true;
     for ((((&open, &high), &low), &close), &volume) in rows {
-        let range = (low > 0) & (high <= PRICE_MAX.0);
-        let order = (low <= open) & (open <= high) & (low <= close) & (close <= high);
-        sound &= range & order & (0..=QTY_MAX.0).contains(&volume);
+        sound &= Bar::are_sound([open, high, low, close, volume]);
     }
     sound
 }
@@ -76,7 +73,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::money::{Price, Qty};
+    use crate::domain::money::{PRICE_MAX, Price, QTY_MAX, Qty};
     use crate::domain::time::DAY_US;
     use crate::sources::columns::BarColumns;
 
