@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::EventId;
 use super::instrument::InstrumentId;
-use super::money::{Cash, PRICE_MAX, Price, QTY_MAX, Qty, Side};
+use super::money::{Cash, Price, Qty, Side};
 use super::tags::tagged;
 use super::time::{Date, MINUTE_US, Timestamp};
 
@@ -32,58 +32,10 @@ pub struct Bar {
     pub volume: Qty,
 }
 
-tagged! {
-    /// Why a bar or tick cannot be what a market printed.
-    Defect {
-        /// A price is zero, negative or absurdly high.
-        PriceOutOfRange = 1 "price-out-of-range",
-        /// Not low <= open, close <= high.
-        OhlcOrder = 2 "ohlc-order",
-        /// A volume is negative or absurdly high.
-        VolumeOutOfRange = 3 "volume-out-of-range",
-        /// A bar does not begin on a whole minute.
-        NotAMinute = 4 "not-a-whole-minute",
-    }
-}
-
 impl Bar {
     /// End of the minute: when the bar is known.
     pub const fn close_time(&self) -> Timestamp {
         self.open_time.plus_us(MINUTE_US)
-    }
-
-    /// Whether these can be the open, high, low, close and volume of a minute: all of the rules at
-    /// once, for those who look at many.
-    #[inline]
-    pub const fn are_sound([open, high, low, close, volume]: [i64; 5]) -> bool {
-        let range = (low > 0) & (high <= PRICE_MAX.0);
-        let order = (low <= open) & (open <= high) & (low <= close) & (close <= high);
-        range & order & (0 <= volume) & (volume <= QTY_MAX.0)
-    }
-
-    /// What is wrong with the bar, if anything is.
-    #[inline]
-    pub fn defect(&self) -> Option<Defect> {
-        let Bar { open, high, low, close, volume, .. } = *self;
-        let values = [open.0, high.0, low.0, close.0, volume.0];
-        match Bar::are_sound(values) & self.open_time.is_whole_minute() {
-            true => None,
-            false => Some(self.first_defect()),
-        }
-    }
-
-    /// Which rule a bar breaks that breaks one.
-    #[cold]
-    fn first_defect(&self) -> Defect {
-        let prices = [self.open, self.high, self.low, self.close];
-        let in_range = prices.iter().all(|price| price.0 > 0 && *price <= PRICE_MAX);
-        let in_order = prices.iter().all(|price| self.low <= *price && *price <= self.high);
-        match (in_range, in_order, (Qty::ZERO..=QTY_MAX).contains(&self.volume)) {
-            (false, ..) => Defect::PriceOutOfRange,
-            (true, false, _) => Defect::OhlcOrder,
-            (true, true, false) => Defect::VolumeOutOfRange,
-            (true, true, true) => Defect::NotAMinute,
-        }
     }
 }
 
@@ -100,18 +52,6 @@ pub struct Tick {
     pub quantity: Qty,
     /// Shares traded that day up to this trade, itself included; 0 where the feed does not say.
     pub day_volume: Qty,
-}
-
-impl Tick {
-    /// What is wrong with the tick, if anything is.
-    pub fn defect(&self) -> Option<Defect> {
-        if self.price.0 <= 0 || self.price > PRICE_MAX {
-            return Some(Defect::PriceOutOfRange);
-        }
-        let is_possible = |shares: Qty| (Qty::ZERO..=QTY_MAX).contains(&shares);
-        let are_possible = is_possible(self.quantity) && is_possible(self.day_volume);
-        (!are_possible).then_some(Defect::VolumeOutOfRange)
-    }
 }
 
 tagged! {

@@ -7,11 +7,13 @@
 //! - [`session`] the trading days of an exchange, as data
 //! - [`config`] everything that may change a decision: strategy, execution, risk, fees
 //! - [`event`] inputs, outputs and their envelope
+//! - [`defect`] what bars and ticks cannot say
 //! - [`fact`] what events say: bars, indicator rows, signals, orders, fills
 //! - [`tape`] one line of text per event, both ways
 #![deny(missing_docs)]
 
 pub mod config;
+pub mod defect;
 pub mod event;
 pub mod fact;
 pub mod instrument;

@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use crate::domain::fact::{Bar, Defect};
+use crate::domain::defect::Defect;
+use crate::domain::fact::Bar;
 use crate::domain::instrument::Instrument;
 use crate::domain::money::Price;
 use crate::domain::session::Session;

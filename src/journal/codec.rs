@@ -31,8 +31,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::domain::defect::Defect;
 use crate::domain::event::{Event, Input, Output, RunStarted};
-use crate::domain::fact::{Bar, Defect, Gap, Indicators, Signal, Tick};
+use crate::domain::fact::{Bar, Gap, Indicators, Signal, Tick};
 use crate::domain::time::Timestamp;
 
 use super::buffer::Buffer;
