@@ -65,3 +65,48 @@ impl Tick {
         (!are_possible).then_some(Defect::VolumeOutOfRange)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::instrument::InstrumentId;
+    use crate::domain::money::Price;
+    use crate::domain::time::Timestamp;
+
+    /// The rules one after the other.
+    fn by_the_book(bar: &Bar) -> Option<Defect> {
+        let prices = [bar.open, bar.high, bar.low, bar.close];
+        if prices.iter().any(|price| *price <= Price(0) || *price > PRICE_MAX) {
+            return Some(Defect::PriceOutOfRange);
+        }
+        if bar.open.max(bar.close) > bar.high || bar.open.min(bar.close) < bar.low {
+            return Some(Defect::OhlcOrder);
+        }
+        if bar.volume < Qty(0) || bar.volume > QTY_MAX {
+            return Some(Defect::VolumeOutOfRange);
+        }
+        (bar.open_time.0 % 60_000_000 != 0).then_some(Defect::NotAMinute)
+    }
+
+    fn price() -> impl Strategy<Value = Price> {
+        let edges = vec![i64::MIN, -1, 0, 1, PRICE_MAX.0, PRICE_MAX.0 + 1, i64::MAX];
+        prop_oneof![8 => 100..104_i64, 1 => prop::sample::select(edges)].prop_map(Price)
+    }
+
+    proptest! {
+        #[test]
+        fn a_bar_has_the_first_defect_of_the_book(
+            prices in prop::array::uniform4(price()),
+            volume in prop::sample::select(vec![i64::MIN, -1, 0, 7, QTY_MAX.0, QTY_MAX.0 + 1]),
+            time in prop::sample::select(vec![-60_000_000, -1, 0, 1, 60_000_000, 90_000_000]),
+        ) {
+            let [open, high, low, close] = prices;
+            let (open_time, volume) = (Timestamp(time), Qty(volume));
+            let instrument = InstrumentId(0);
+            let bar = Bar { instrument, open_time, open, high, low, close, volume };
+            prop_assert_eq!(bar.defect(), by_the_book(&bar));
+        }
+    }
+}
