@@ -163,15 +163,15 @@ fn narrow<const STEP: u32>(bars: BarSlices<'_>, rows: &mut Vec<Narrow>) -> Optio
         let minute = time[row].wrapping_sub(first) / MINUTE_US;
         let (up, no_up) = steps::<STEP>(open[row], high[row]);
         let (down, no_down) = steps::<STEP>(low[row], open[row]);
-        let (rest, no_rest) = steps::<STEP>(low[row], close[row]);
+        let (up_to_close, no_close) = steps::<STEP>(low[row], close[row]);
         misfit |= minute >> 16 | (open[row] | volume[row]) >> 32;
         misfit |= first.wrapping_add(minute * MINUTE_US) ^ time[row];
-        misfit |= no_up | no_down | no_rest;
+        misfit |= no_up | no_down | no_close;
         *packed = Narrow {
             minute: minute as u16,
             up,
             down,
-            close: rest,
+            close: up_to_close,
             open: open[row] as u32,
             volume: volume[row] as u32,
         };
