@@ -9,6 +9,7 @@
 //! - [`event`] inputs, outputs and their envelope
 //! - [`defect`] what bars and ticks cannot say
 //! - [`fact`] what events say: bars, indicator rows, signals, orders, fills
+//! - [`steps`] prices as ways from each other
 //! - [`tape`] one line of text per event, both ways
 #![deny(missing_docs)]
 
@@ -19,6 +20,7 @@ pub mod fact;
 pub mod instrument;
 pub mod money;
 pub mod session;
+pub mod steps;
 mod tags;
 pub mod tape;
 pub mod time;

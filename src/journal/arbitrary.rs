@@ -152,16 +152,20 @@ fn text() -> impl Strategy<Value = String> {
     "[ -~ऀ-ॿ]{0,12}"
 }
 
-/// A minute bar without a defect; every other one has the small values of a market.
+/// A minute bar without a defect; every other one has the small values of a market, most of them in
+/// paise.
 pub fn bar() -> impl Strategy<Value = Bar> {
-    let prices = proptest::array::uniform4(price());
-    (instrument(), minute(), prices, any::<[bool; 2]>(), volume()).prop_map(
-        |(instrument, open_time, mut prices, [rising, is_small], mut volume)| {
-            if is_small {
-                let below = i64::from(u32::MAX);
-                prices = prices.map(|price| Price(1 + price.0 % below));
-                volume = Qty(volume.0 % (1 + below));
-            }
+    let wide = (proptest::array::uniform4(price()), volume());
+    let ways = proptest::array::uniform3(0..70_000_i64);
+    let market = (any::<u32>(), choice(&[1, 100, 100]), ways, any::<u32>()).prop_map(
+        |(low, step, ways, volume)| {
+            let low = i64::from(low.max(1));
+            let prices = [0, ways[0], ways[1], ways[2]].map(|way| Price(low + way * step));
+            (prices, Qty(volume.into()))
+        },
+    );
+    (instrument(), minute(), prop_oneof![wide, market], any::<bool>()).prop_map(
+        |(instrument, open_time, (mut prices, volume), rising)| {
             prices.sort();
             let [low, first, second, high] = prices;
             let (open, close) = if rising { (first, second) } else { (second, first) };
@@ -184,8 +188,10 @@ pub fn tick() -> impl Strategy<Value = Tick> {
 }
 
 fn strategy_bar() -> impl Strategy<Value = Bar15m> {
-    (bar(), time(), any::<u32>(), any::<u32>()).prop_map(
-        |(bar, close_time, minutes, minutes_expected)| {
+    let minutes = || prop_oneof![0..=16_u32, any::<u32>()];
+    (bar(), time(), option::of(1..=15_i64), minutes(), minutes()).prop_map(
+        |(bar, other, length, minutes, minutes_expected)| {
+            let close_time = length.map_or(other, |it| bar.open_time.plus_us(it * MINUTE_US));
             let Bar { instrument, open_time, open, high, low, close, volume } = bar;
             Bar15m {
                 instrument,

@@ -16,9 +16,11 @@ use super::record::{FIRST_OUTPUT, Kind};
 pub struct Batch {
     /// The records as [`digest`] describes them.
     records: Buffer,
-    /// When each input was received, ns.
+    /// When each input was received, ns; of the last ones none where nobody observed it, as in a
+    /// replay.
     received: Vec<i64>,
     first_seq: u64,
+    inputs: usize,
     count: u64,
     frame_bytes: usize,
 }
@@ -33,7 +35,8 @@ impl Batch {
     pub fn restart(&mut self, first_seq: u64) {
         self.records.truncate(0);
         self.received.clear();
-        (self.first_seq, self.count, self.frame_bytes) = (first_seq, 0, 0);
+        (self.first_seq, self.inputs) = (first_seq, 0);
+        (self.count, self.frame_bytes) = (0, 0);
     }
 
     /// Adds an input.
@@ -49,7 +52,7 @@ impl Batch {
     ) -> Result<(), CodecError> {
         let head = Head::input(kind.number(), kind.version(), 0, received_ns);
         self.append(kind, 0, &head, encode)?;
-        self.received.push(received_ns);
+        self.take_input(received_ns);
         Ok(())
     }
 
@@ -98,10 +101,20 @@ impl Batch {
         self.records.append(&digest::head(kind, version, cause, payload.len()));
         self.records.append(payload);
         if kind < FIRST_OUTPUT {
-            self.received.push(received_ns);
+            self.take_input(received_ns);
         }
         self.count += 1;
         self.frame_bytes += raw.frame_bytes();
+    }
+
+    /// Counts an input and notes when it was received.
+    #[inline]
+    fn take_input(&mut self, received_ns: i64) {
+        if received_ns != 0 {
+            self.received.resize(self.inputs, 0);
+            self.received.push(received_ns);
+        }
+        self.inputs += 1;
     }
 
     /// The records as the digest takes them.
@@ -128,7 +141,7 @@ impl Batch {
 
     /// The number of the first input after the batch.
     pub const fn next_seq(&self) -> u64 {
-        self.first_seq + self.received.len() as u64
+        self.first_seq + self.inputs as u64
     }
 
     /// The block of the digest in which the batch lies.
@@ -142,16 +155,17 @@ impl Batch {
     /// When `out` is shorter than [`Batch::frame_bytes`].
     pub fn put_frames(&self, out: &mut [u8], seed: u32) {
         let (mut place, mut rest) = (0, self.records());
-        let (mut inputs, mut id) = ((self.first_seq..).zip(&self.received), EventId::default());
+        let (mut inputs, mut id) = (0, EventId::default());
         while let Some((head, after)) = rest.split_first_chunk::<HEAD_BYTES>() {
             let [kind, version] = [0, 2].map(|at| u16::from_le_bytes(frame::array(head, at)));
             let [cause, len] = [4, 8].map(|at| u32::from_le_bytes(frame::array(head, at)));
             let payload;
             (payload, rest) = after.split_at(len as usize);
             let head = if kind < FIRST_OUTPUT {
-                let (seq, received_ns) = inputs.next().expect("each input has its time");
-                id = EventId::input(seq);
-                Head::input(kind, version, seq, *received_ns)
+                id = EventId::input(self.first_seq + inputs as u64);
+                let received_ns = self.received.get(inputs).copied().unwrap_or(0);
+                inputs += 1;
+                Head::input(kind, version, id.seq, received_ns)
             } else {
                 id.index += 1;
                 Head::output(kind, version, id, cause)

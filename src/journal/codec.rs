@@ -2,8 +2,8 @@
 //! be replaced by another encoder of the same bytes.
 //!
 //! Integers are little-endian and of fixed width, lengths are u64, an option is one byte and its
-//! value. A minute bar is packed into half the bytes where every value fits into 32 bits
-//! (`codec/plain.rs`). A payload is accepted only if encoding what was read gives the same bytes
+//! value. Bars are packed into less than half the bytes where every value fits
+//! (`codec/packed.rs`). A payload is accepted only if encoding what was read gives the same bytes
 //! again, and if what was read could have been written: no bar with a defect, no number that is not
 //! finite.
 //!
@@ -22,6 +22,7 @@
 //! So far every kind has one version, so there is nothing to climb, and a record of another version
 //! is refused: [`Damage::UnknownKind`](super::error::Damage::UnknownKind).
 
+mod packed;
 mod plain;
 
 use bincode::config;
@@ -33,11 +34,12 @@ use thiserror::Error;
 
 use crate::domain::defect::Defect;
 use crate::domain::event::{Event, Input, Output, RunStarted};
-use crate::domain::fact::{Bar, Gap, Indicators, Signal, Tick};
+use crate::domain::fact::{Bar, Bar15m, Gap, Indicators, Signal, Tick};
 use crate::domain::time::Timestamp;
 
 use super::buffer::Buffer;
 use super::record::Kind;
+use packed::{PackedBar, PackedBar15m};
 
 /// The codec's number in a segment's header.
 pub const CODEC_ID: u8 = 1;
@@ -146,7 +148,15 @@ fn get<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
 /// A minute bar in either of its forms.
 fn get_bar(payload: &[u8]) -> Result<Bar, CodecError> {
     match payload.len() < plain::WIDE_BAR_BYTES {
-        true => get(payload).map(plain::Packed::unpacked),
+        true => get(payload).map(PackedBar::unpacked),
+        false => get(payload),
+    }
+}
+
+/// A strategy bar in either of its forms.
+fn get_bar_15m(payload: &[u8]) -> Result<Bar15m, CodecError> {
+    match payload.len() < plain::WIDE_BAR_15M_BYTES {
+        true => get(payload).map(PackedBar15m::unpacked),
         false => get(payload),
     }
 }
@@ -286,8 +296,8 @@ fn decode_by_fields(kind: Kind, payload: &[u8], scratch: &mut Buffer) -> Result<
         Kind::Notice => Event::Input(Input::Notice(Box::new(get(payload)?))),
         Kind::RunEnded => Event::Input(Input::RunEnded(get(payload)?)),
         Kind::Bar1m => Event::Output(Output::Bar1m(get_bar(payload)?)),
-        Kind::Bar15m => Event::Output(Output::Bar15m(get(payload)?)),
-        Kind::BarRevised => Event::Output(Output::BarRevised(get(payload)?)),
+        Kind::Bar15m => Event::Output(Output::Bar15m(get_bar_15m(payload)?)),
+        Kind::BarRevised => Event::Output(Output::BarRevised(get_bar_15m(payload)?)),
         Kind::Indicators => Event::Output(Output::Indicators(get(payload)?)),
         Kind::Signal => Event::Output(Output::Signal(Box::new(get(payload)?))),
         Kind::Order => Event::Output(Output::Order(get(payload)?)),
@@ -378,329 +388,4 @@ fn check_signal(signal: &Signal) -> Result<(), CodecError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::domain::event::Record;
-    use crate::domain::money::{Price, Qty};
-    use crate::domain::tape::{Names, read_record, write_record};
-    use crate::journal::arbitrary::journal;
-    use crate::journal::record::REGISTRY;
-    use crate::journal::samples::{self, samples};
-
-    fn encode(event: &Event) -> Result<Vec<u8>, CodecError> {
-        let mut bytes = Buffer::default();
-        match event {
-            Event::Input(input) => encode_input(input, &mut bytes)?,
-            Event::Output(output) => encode_output(output, &mut bytes)?,
-        }
-        Ok(bytes.as_slice().to_vec())
-    }
-
-    fn kind(event: &Event) -> Kind {
-        match event {
-            Event::Input(input) => input_kind(input),
-            Event::Output(output) => output_kind(output),
-        }
-    }
-
-    /// Hexadecimal, 40 bytes a line.
-    fn hex(bytes: &[u8]) -> String {
-        let row = |row: &[u8]| row.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        bytes.chunks(40).map(row).collect::<Vec<_>>().join("\n")
-    }
-
-    /// What is on disks today must be readable for ever: a change here needs a new version.
-    #[test]
-    fn every_kind_and_version_has_its_golden_bytes() {
-        let mut golden = BTreeMap::new();
-        for (kind, event) in samples() {
-            let bytes = encode(&event).unwrap();
-            let version = kind.schema().version;
-            golden.insert(
-                (kind, version),
-                format!("{} {version}\n{}", kind.schema().word, hex(&bytes)),
-            );
-            assert_eq!(decode(kind, &bytes, &mut Buffer::default()), Ok(event));
-        }
-        assert_eq!(golden.len(), REGISTRY.len());
-        let lines: Vec<String> = golden.into_values().collect();
-        insta::assert_snapshot!(lines.join("\n"));
-    }
-
-    #[test]
-    fn only_the_canonical_bytes_are_an_event() {
-        let mut scratch = Buffer::default();
-        for (kind, event) in samples() {
-            let bytes = encode(&event).unwrap();
-            for cut in 0..bytes.len() {
-                assert!(
-                    decode(kind, &bytes[..cut], &mut scratch).is_err(),
-                    "{kind:?} cut at {cut}"
-                );
-            }
-            let longer = [&bytes[..], &[0]].concat();
-            assert_eq!(decode(kind, &longer, &mut scratch), Err(CodecError::Trailing(1)));
-        }
-    }
-
-    #[test]
-    fn a_bar_is_packed_wherever_it_can_be_and_has_no_other_form() {
-        let bar = samples::bar();
-        let just = Price(i64::from(u32::MAX));
-        let most = Bar { high: just, volume: Qty(just.0), ..bar };
-        let off_the_minute = Timestamp(bar.open_time.0 + 1);
-        let cases = [
-            (bar, 26),
-            (most, 26),
-            (Bar { high: Price(just.0 + 1), ..most }, 50),
-            (Bar { volume: Qty(just.0 + 1), ..most }, 50),
-            (Bar { open_time: off_the_minute, ..bar }, 50),
-            (Bar { open_time: Timestamp(-60_000_000), ..bar }, 50),
-        ];
-        for (bar, len) in cases {
-            let mut bytes = Buffer::default();
-            plain::put_bar(&bar, &mut bytes);
-            assert_eq!(bytes.len(), len, "{bar:?}");
-            assert_eq!(get_bar(bytes.as_slice()), Ok(bar));
-        }
-        let mut wide = Buffer::default();
-        put(&bar, &mut wide).unwrap();
-        let read = decode(Kind::Bar, wide.as_slice(), &mut Buffer::default());
-        assert_eq!(read, Err(CodecError::NotCanonical));
-    }
-
-    #[test]
-    fn lengths_in_a_payload_are_not_believed() {
-        let signal = |(kind, _): &(Kind, Event)| *kind == Kind::Signal;
-        let (kind, event) = samples().into_iter().find(signal).unwrap();
-        let mut bytes = encode(&event).unwrap();
-        let count = bytes.len() - 3 * 8 - 8;
-        bytes[count..count + 8].copy_from_slice(&u64::MAX.to_le_bytes());
-        assert!(matches!(decode(kind, &bytes, &mut Buffer::default()), Err(CodecError::Layout(_))));
-    }
-
-    #[test]
-    fn what_cannot_be_is_neither_written_nor_read() {
-        let bad = |event| encode(&event).unwrap_err().to_string();
-        let bar = Bar { high: Price(1), ..samples::bar() };
-        assert_eq!(bad(Event::Input(Input::Bar(bar))), "a bar or tick that cannot be: ohlc-order");
-        let tick = Tick { price: Price(0), ..samples::tick() };
-        let price = "a bar or tick that cannot be: price-out-of-range";
-        assert_eq!(bad(Event::Input(Input::Tick(tick))), price);
-        let mut run = samples::run();
-        run.config.strategy.adx_gate = f64::NAN;
-        let run = Event::Input(Input::RunStarted(Box::new(run)));
-        assert_eq!(bad(run), "adx_gate is not a finite number");
-        for (kind, event) in samples() {
-            let Event::Output(Output::Indicators(row)) = event else { continue };
-            let odd = Indicators { vwap: -f64::from_bits(NAN_BITS), ..row };
-            assert_eq!(bad(Event::Output(Output::Indicators(odd))), "vwap is not a finite number");
-            let mut bytes = encode(&Event::Output(Output::Indicators(row))).unwrap();
-            bytes[10..18].copy_from_slice(&f64::INFINITY.to_le_bytes());
-            let read = decode(kind, &bytes, &mut Buffer::default());
-            assert_eq!(read, Err(CodecError::NotFinite("ema20")));
-        }
-    }
-
-    #[test]
-    fn a_description_that_is_too_long_is_refused() {
-        let mut run = samples::run();
-        run.build = "x".repeat(PAYLOAD_MAX);
-        let error = encode_run_started(&run, &mut Buffer::default()).unwrap_err();
-        assert!(matches!(error, CodecError::TooLong { .. }));
-        let rest = encode(&samples()[0].1).unwrap().len() - samples::run().build.len();
-        run.build = "x".repeat(PAYLOAD_MAX - rest);
-        let event = Event::Input(Input::RunStarted(Box::new(run)));
-        let bytes = encode(&event).unwrap();
-        assert_eq!(bytes.len(), PAYLOAD_MAX);
-        assert_eq!(decode(Kind::RunStarted, &bytes, &mut Buffer::default()), Ok(event));
-    }
-
-    /// The same structs for wincode, the drop-in replacement: it must make the same bytes.
-    mod mirror {
-        use wincode::{SchemaRead, SchemaWrite};
-
-        #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
-        pub struct Packed {
-            pub instrument: u16,
-            pub minute_and_prices: [u32; 5],
-            pub volume: u32,
-        }
-
-        #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
-        pub struct Bar {
-            pub instrument: u16,
-            pub times_and_prices: [i64; 5],
-            pub volume: i64,
-        }
-
-        #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
-        pub struct Fill {
-            pub order: (u64, u32),
-            pub instrument: u16,
-            pub time: i64,
-            pub side: u8,
-            pub quantity_price_fee: [i64; 3],
-            pub reason: u8,
-            pub origin: (i64, u8, u8),
-        }
-
-        #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
-        pub struct Indicators {
-            pub instrument: u16,
-            pub open_time: i64,
-            pub values: [f64; 6],
-            pub swing_high: Option<i64>,
-            pub swing_low: Option<i64>,
-        }
-
-        #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
-        pub struct Signal {
-            pub instrument: u16,
-            pub times: [i64; 2],
-            pub side: u8,
-            pub kind: u8,
-            pub prices: [i64; 4],
-            pub doubles: [f64; 6],
-            pub margins: Vec<f64>,
-        }
-
-        #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
-        pub struct DataHash {
-            pub name: String,
-            pub blake3: String,
-        }
-    }
-
-    /// The bytes that wincode makes of the same values, for the kinds that have a mirror.
-    fn by_wincode(event: &Event) -> Option<Vec<u8>> {
-        let bytes = match event {
-            Event::Input(Input::Bar(bar)) => {
-                let Bar { instrument, open_time, open, high, low, close, volume } = *bar;
-                let (instrument, prices) = (instrument.0, [open.0, high.0, low.0, close.0]);
-                let words = [&[open_time.0 / 60_000_000], &prices[..], &[volume.0]].concat();
-                let words: Result<Vec<u32>, _> = words.into_iter().map(u32::try_from).collect();
-                match words {
-                    Ok(words) => wincode::serialize(&mirror::Packed {
-                        instrument,
-                        minute_and_prices: words[..5].try_into().unwrap(),
-                        volume: words[5],
-                    }),
-                    Err(_) => wincode::serialize(&mirror::Bar {
-                        instrument,
-                        times_and_prices: [open_time.0, prices[0], prices[1], prices[2], prices[3]],
-                        volume: volume.0,
-                    }),
-                }
-            }
-            Event::Output(Output::Fill(fill)) => wincode::serialize(&mirror::Fill {
-                order: (fill.order.seq, fill.order.index),
-                instrument: fill.instrument.0,
-                time: fill.time.0,
-                side: fill.side.tag(),
-                quantity_price_fee: [fill.quantity.0, fill.price.0, fill.fee.0],
-                reason: fill.reason.tag(),
-                origin: (fill.origin.bar_time.0, fill.origin.side.tag(), fill.origin.kind.tag()),
-            }),
-            Event::Output(Output::Indicators(row)) => wincode::serialize(&mirror::Indicators {
-                instrument: row.instrument.0,
-                open_time: row.open_time.0,
-                values: [row.ema20, row.ema50, row.atr, row.adx, row.vwap, row.vol_z],
-                swing_high: row.swing_high.map(|price| price.0),
-                swing_low: row.swing_low.map(|price| price.0),
-            }),
-            Event::Output(Output::Signal(signal)) => wincode::serialize(&mirror::Signal {
-                instrument: signal.instrument.0,
-                times: [signal.bar_time.0, signal.time.0],
-                side: signal.side.tag(),
-                kind: signal.kind.tag(),
-                prices: [signal.price.0, signal.quantity.0, signal.stop.0, signal.target.0],
-                doubles: [
-                    signal.atr,
-                    signal.vwap_dist,
-                    signal.ema_slope,
-                    signal.atr_pct,
-                    signal.adx,
-                    signal.vol_z,
-                ],
-                margins: signal.margins.clone(),
-            }),
-            Event::Input(Input::RunStarted(run)) => {
-                let rows = run.data.iter().map(|hash| mirror::DataHash {
-                    name: hash.name.clone(),
-                    blake3: hash.blake3.clone(),
-                });
-                wincode::serialize(&rows.collect::<Vec<_>>())
-            }
-            _ => return None,
-        };
-        Some(bytes.unwrap())
-    }
-
-    #[test]
-    fn wincode_makes_the_same_bytes_of_the_samples() {
-        let with_mirror = samples().iter().filter(|(_, event)| by_wincode(event).is_some()).count();
-        assert_eq!(with_mirror, 5);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        /// Bars and watermarks have a short cut, which says of all bytes what the long way says.
-        #[test]
-        fn the_short_cut_reads_what_the_long_way_reads(
-            bytes in prop::collection::vec(any::<u8>(), 0..64),
-            records in journal(8),
-            at in any::<prop::sample::Index>(),
-            byte: u8,
-        ) {
-            let mut scratch = Buffer::default();
-            let mut payloads = vec![bytes];
-            for record in records {
-                let mut bytes = encode(&record.event).unwrap();
-                payloads.push(bytes.clone());
-                let at = at.index(bytes.len());
-                bytes[at] = byte;
-                payloads.push(bytes);
-            }
-            for (kind, payload) in payloads.iter().flat_map(|it| {
-                [Kind::Bar, Kind::Watermark].map(|kind| (kind, it))
-            }) {
-                let long = decode_by_fields(kind, payload, &mut scratch);
-                prop_assert_eq!(decode(kind, payload, &mut scratch), long);
-            }
-        }
-
-        #[test]
-        fn every_record_goes_round_as_bytes_and_as_text(records in journal(8)) {
-            let mut scratch = Buffer::default();
-            for record in records {
-                let bytes = encode(&record.event).unwrap();
-                let event = decode(kind(&record.event), &bytes, &mut scratch).unwrap();
-                prop_assert_eq!(&event, &record.event);
-                if let Some(other) = by_wincode(&event) {
-                    // Of a run's description only the last field has a mirror.
-                    prop_assert!(bytes.ends_with(&other));
-                    prop_assert!(bytes.len() == other.len() || kind(&event) == Kind::RunStarted);
-                }
-                let line = write_record(&record, &Names::default());
-                let read = read_record(&line, &Names::default());
-                prop_assert_eq!(read, Ok(Record { received_ns: 0, ..record }), "{}", line);
-            }
-        }
-
-        #[test]
-        fn no_bytes_make_the_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let mut scratch = Buffer::default();
-            for schema in REGISTRY {
-                if let Ok(event) = decode(schema.kind, &bytes, &mut scratch) {
-                    prop_assert_eq!(encode(&event).unwrap(), bytes.clone());
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
 //! A small journal with an event of each kind, built from [`samples`](super::samples): what tests
-//! look into, and, committed under `tests/fixtures/journal_v2`, the journal of the first released
+//! look into, and, committed under `tests/fixtures/journal_v3`, the journal of the first released
 //! format, which must open for ever.
 //!
 //! Until that release the format may still move, and the fixture with it: `cargo xtask fixture`
@@ -87,7 +87,7 @@ mod tests {
     /// The committed fixture, written anew first if that is asked for.
     fn committed() -> PathBuf {
         static WRITTEN: OnceLock<()> = OnceLock::new();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal_v2");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal_v3");
         WRITTEN.get_or_init(|| {
             if env::var_os(WRITE).is_some() {
                 assert!(env::var_os("CI").is_none(), "CI only checks the fixture");

@@ -115,7 +115,8 @@ impl Log {
     }
 
     fn new(setup: &Setup, dir: PathBuf, place: &Place) -> Log {
-        let Setup { identity, limits, clock, .. } = *setup;
+        let Setup { identity, mut limits, clock, .. } = *setup;
+        limits.segment_bytes = limits.segment_bytes.min(frame::SEGMENT_MAX);
         let disk = Arc::clone(&setup.disk);
         let durable = match setup.mode {
             PersistMode::Buffered => None,

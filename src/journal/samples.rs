@@ -172,7 +172,8 @@ fn notice() -> Notice {
     Notice { time, kind, instrument: None, detail: "nothing for 15 s".into() }
 }
 
-fn strategy_bar() -> Bar15m {
+/// A strategy bar that lacks a minute.
+pub fn strategy_bar() -> Bar15m {
     let Bar { instrument, open_time, open, high, low, close, volume } = bar();
     let (close_time, minutes, minutes_expected) = (at("09:30"), 14, 15);
     Bar15m {

@@ -21,11 +21,11 @@ use super::frame::array;
 /// Bytes of a segment's header.
 pub const HEADER_BYTES: usize = 4_096;
 /// The version of the format that is written.
-pub const FORMAT_VERSION: u16 = 2;
+pub const FORMAT_VERSION: u16 = 3;
 /// The oldest version whose readers understand what is written.
-pub const MIN_READER: u16 = 2;
-/// The oldest version that is read. Number 1 was a draft and never released.
-const OLDEST: u16 = 2;
+pub const MIN_READER: u16 = 3;
+/// The oldest version that is read. Those before it were drafts and never released.
+const OLDEST: u16 = 3;
 
 const MAGIC: [u8; 8] = *b"EVLOG\0\0\x01";
 const CRC_AT: usize = HEADER_BYTES - 4;
@@ -254,9 +254,9 @@ mod tests {
             block[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
             Header::decode(&block, Path::new("x")).unwrap_err().to_string()
         };
-        assert_eq!(refused(10, 3), "x: the format 3 is unknown to this program");
-        let past = "x: format 1 is not read any more, the oldest is 2";
-        assert_eq!(refused(8, 1), past);
+        assert_eq!(refused(10, 4), "x: the format 4 is unknown to this program");
+        let past = "x: format 2 is not read any more, the oldest is 3";
+        assert_eq!(refused(8, 2), past);
     }
 
     #[test]

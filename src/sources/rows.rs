@@ -5,6 +5,7 @@
 use crate::domain::fact::Bar;
 use crate::domain::instrument::InstrumentId;
 use crate::domain::money::{Price, Qty};
+use crate::domain::steps::{PAISA, Ways};
 use crate::domain::time::{MINUTE_US, Timestamp};
 
 use super::columns::{BarColumns, BarSlices};
@@ -28,11 +29,8 @@ struct Base {
     /// Start of the first minute.
     first: Timestamp,
     /// What one step from price to price is worth.
-    step: i64,
+    step: u32,
 }
-
-/// Prices step by paise, or by the smallest unit where a history was adjusted.
-const PAISA: u32 = 100;
 
 /// Minutes of a session.
 const SESSION_ROWS: usize = 375;
@@ -41,12 +39,7 @@ const SESSION_ROWS: usize = 375;
 #[derive(Clone, Copy, Debug, Default)]
 struct Narrow {
     minute: u16,
-    /// From open up to high.
-    up: u16,
-    /// From open down to low.
-    down: u16,
-    /// From low up to close.
-    close: u16,
+    ways: Ways,
     open: u32,
     volume: u32,
 }
@@ -54,7 +47,7 @@ struct Narrow {
 /// No rows.
 impl Default for Rows {
     fn default() -> Rows {
-        let base = Base { first: Timestamp::MIN, step: PAISA.into() };
+        let base = Base { first: Timestamp::MIN, step: PAISA };
         Rows(Layout::Narrow { base, rows: Vec::new() })
     }
 }
@@ -131,16 +124,14 @@ impl Narrow {
 
     #[inline]
     fn unpacked(self, base: Base, instrument: InstrumentId) -> Bar {
-        let steps = |count: u16| i64::from(count) * base.step;
-        let open = i64::from(self.open);
-        let low = open - steps(self.down);
+        let [high, low, close] = self.ways.prices(self.open, base.step);
         Bar {
             instrument,
             open_time: self.open_time(base),
-            open: Price(open),
-            high: Price(open + steps(self.up)),
-            low: Price(low),
-            close: Price(low + steps(self.close)),
+            open: Price(self.open.into()),
+            high,
+            low,
+            close,
             volume: Qty(i64::from(self.volume)),
         }
     }
@@ -161,31 +152,18 @@ fn narrow<const STEP: u32>(bars: BarSlices<'_>, rows: &mut Vec<Narrow>) -> Optio
     let mut misfit = 0;
     for (row, packed) in rows.iter_mut().enumerate() {
         let minute = time[row].wrapping_sub(first) / MINUTE_US;
-        let (up, no_up) = steps::<STEP>(open[row], high[row]);
-        let (down, no_down) = steps::<STEP>(low[row], open[row]);
-        let (up_to_close, no_close) = steps::<STEP>(low[row], close[row]);
+        let (ways, no_way) = Ways::between::<STEP>(open[row], high[row], low[row], close[row]);
         misfit |= minute >> 16 | (open[row] | volume[row]) >> 32;
         misfit |= first.wrapping_add(minute * MINUTE_US) ^ time[row];
-        misfit |= no_up | no_down | no_close;
+        misfit |= no_way;
         *packed = Narrow {
             minute: minute as u16,
-            up,
-            down,
-            close: up_to_close,
+            ways,
             open: open[row] as u32,
             volume: volume[row] as u32,
         };
     }
-    (misfit == 0).then_some(Base { first: Timestamp(first), step: STEP.into() })
-}
-
-/// The way up from price to price in steps, and something other than 0 where that does not fit.
-#[inline]
-fn steps<const STEP: u32>(from: i64, to: i64) -> (u16, i64) {
-    let way = to.wrapping_sub(from);
-    let steps = way as u32 / STEP;
-    let misfit = way >> 32 | i64::from(steps >> 16 | (steps.wrapping_mul(STEP) ^ way as u32));
-    (steps as u16, misfit)
+    (misfit == 0).then_some(Base { first: Timestamp(first), step: STEP })
 }
 
 #[cfg(test)]
@@ -263,10 +241,10 @@ mod tests {
             }
         };
         let (edge, paisa) = (i64::from(u32::MAX), i64::from(PAISA));
-        assert_eq!(step(edge, 0), Some(paisa));
+        assert_eq!(step(edge, 0), Some(PAISA));
         assert_eq!(step(edge + 1, 0), None);
         assert_eq!(step(-1, 0), None);
-        assert_eq!(step(500, 65_535 * paisa), Some(paisa));
+        assert_eq!(step(500, 65_535 * paisa), Some(PAISA));
         assert_eq!(step(500, 65_536 * paisa), None);
         assert_eq!(step(500, 65_535), Some(1), "not a whole number of paise");
         assert_eq!(step(500, 65_537), None);

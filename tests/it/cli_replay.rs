@@ -44,7 +44,7 @@ fn the_sample_is_identical_to_its_golden() {
     Profit   net ₹ -4,528.00 · gross ₹ 5,977.05 · fees ₹ 10,505.05
     Equity   ▃▄▄▅▆▆▇▇███▇▇▆▆▆▆▆▇▆▆▆▆▅▆▇▇▆▆▅▅▅▅▆▆▅▆▆▅▄▄▄▄▄▃▃▃▄▃▃▃▃▂▃▃▃▂▂▁▁▁▁
     Golden   identical · bars_15m 3,051/3,051 · signals 212/212 · fills 236/236 · golden/sample
-    Journal  runs/sample-[id] · 74,146 events · 3.5 MB
+    Journal  runs/sample-[id] · 74,146 events · 2.8 MB
     Digest   run [id] · all events [id]
     ");
     insta::assert_snapshot!(ran.stderr, @"

@@ -224,8 +224,8 @@ mod tests {
         bar-15m-revised 1
         segments        1
         batches         9
-        bytes           7,176
-        digest          15d60ae99ca75cd35aacc0be37d0185d420bd1a4164b1e4e93aea725e5a83b5d
+        bytes           7,040
+        digest          685813e969c0d9b1ad764d79be8e0c3a6033db345adaea0b71c15b27182bc92d
         end             sealed
         ");
         let csv = counted(dir.path(), Format::Csv);

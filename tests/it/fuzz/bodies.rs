@@ -16,7 +16,7 @@ use lockstep::exchange::recording::Recording;
 use lockstep::journal::checkpoint::Checkpoint;
 use lockstep::journal::error::Damage;
 use lockstep::journal::frame::{
-    self, Commit, FRAME_MAX, FRAME_MIN, Head, NoFrame, Seal, VERSION_MAX,
+    self, Commit, FRAME_MAX, FRAME_MIN, Head, KIND_MAX, NoFrame, Seal, VERSION_MAX,
 };
 use lockstep::journal::mark::{Mark, SLOT_BYTES};
 use lockstep::journal::record::REGISTRY;
@@ -93,9 +93,9 @@ pub fn frame(data: &[u8]) -> bool {
     };
     let (head, payload) = take::<16>(bytes);
     let head = Head {
-        kind: u16::from_le_bytes([head[0], head[1]]).max(1),
+        kind: (u16::from_le_bytes([head[0], head[1]]) & KIND_MAX).max(1),
         version: u16::from_le_bytes([head[2], head[3]]) & VERSION_MAX,
-        seq: u32::from_le_bytes(take(&head[4..]).0),
+        seq: u32::from_le_bytes(take(&head[4..]).0) >> 8,
         extra: take(&head[8..]).0,
     };
     let payload = &payload[..payload.len().min(codec::PAYLOAD_MAX)];
@@ -211,7 +211,7 @@ struct Fixture {
 fn fixture() -> &'static Fixture {
     static FIXTURE: OnceLock<Fixture> = OnceLock::new();
     FIXTURE.get_or_init(|| {
-        let folder = repository().join("tests/fixtures/journal_v2");
+        let folder = repository().join("tests/fixtures/journal_v3");
         let segments =
             segment::list(&lockstep::journal::Files, &folder).expect("the fixture is committed");
         let segments = segments.into_iter().map(|file| {

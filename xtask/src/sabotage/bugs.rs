@@ -46,7 +46,8 @@ const READER: &str = "src/journal/reader.rs";
 const ENDING: &str = "src/journal/reader/ending.rs";
 const SEGMENT: &str = "src/journal/segment.rs";
 const FRAME: &str = "src/journal/frame.rs";
-const PLAIN: &str = "src/journal/codec/plain.rs";
+const PACKED: &str = "src/journal/codec/packed.rs";
+const STEPS: &str = "src/domain/steps.rs";
 const DISK: &str = "src/journal/disk.rs";
 
 /// Where a batch comes to the disk.
@@ -376,22 +377,29 @@ pub const BUGS: &[Bug] = &[
         "unsalted-checksum",
         "bytes of another segment pass",
         FRAME,
-        "    crc32c::crc32c_append(seed, &frame[4..])",
-        "    crc32c::crc32c_append(seed & 0, &frame[4..])",
+        "    crc32c::crc32c(&salt.to_le_bytes())",
+        "    crc32c::crc32c(&(salt & 0).to_le_bytes())",
     ),
     for_tests(
         "address-cut-short",
-        "inputs behind the four thousand millionth are counted from 0 again",
+        "inputs behind the sixteen millionth are counted from 0 again",
         FRAME,
-        "first_seq.wrapping_add(self.seq.wrapping_sub(first_seq as u32) as u64)",
+        "first_seq.wrapping_add((self.seq.wrapping_sub(first_seq as u32) & SEQ_MAX) as u64)",
         "first_seq - first_seq + self.seq as u64",
     ),
     for_tests(
         "packed-though-too-large",
         "a minute with more shares than 32 bits can count loses the rest",
-        PLAIN,
-        "| close.0 | volume.0;",
-        "| close.0;",
+        PACKED,
+        "(open.0 | volume.0) >> 32",
+        "open.0 >> 32",
+    ),
+    for_tests(
+        "packed-between-steps",
+        "a price that is no whole paisa is moved to the next one below",
+        STEPS,
+        "i64::from(steps >> 16 | (steps.wrapping_mul(STEP) ^ way as u32))",
+        "i64::from(steps >> 16)",
     ),
     for_tests(
         "header-checksum-unchecked",

@@ -99,9 +99,9 @@ mod tests {
     #[test]
     fn a_fixture_that_no_test_names() {
         let files = [
-            ("tests/it/main.rs", "const A: &str = \"tests/fixtures/journal_v2\";\n"),
+            ("tests/it/main.rs", "const A: &str = \"tests/fixtures/journal_v3\";\n"),
             ("tests/it/snapshots/a.snap", ""),
-            ("tests/fixtures/journal_v2/0.seg", ""),
+            ("tests/fixtures/journal_v3/0.seg", ""),
             ("tests/fixtures/journal_v0/0.seg", ""),
         ];
         let want = "tests/fixtures/journal_v0:1: \
