@@ -117,7 +117,7 @@ const STAGES: [(&str, usize); 12] = [
 /// What is shown for the name of a stage.
 fn title(name: &str) -> &'static str {
     match name {
-        "floor" => "Parquet's own reader",
+        "floor" => "floor: Parquet's own reader",
         "decode" => "decode + check",
         "order" => "decode + check + order",
         "core" => "replay: the same + core + digest",

@@ -16,8 +16,8 @@ use super::record::{FIRST_OUTPUT, Kind};
 pub struct Batch {
     /// The records as [`digest`] describes them.
     records: Buffer,
-    /// When each input was received, ns; of the last ones none where nobody observed it, as in a
-    /// replay.
+    /// When each input was received, ns. It ends with the last one that somebody observed, so in a
+    /// replay there is none.
     received: Vec<i64>,
     first_seq: u64,
     inputs: usize,

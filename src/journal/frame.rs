@@ -138,7 +138,8 @@ const fn frame_bytes(head: usize, payload: usize) -> usize {
 pub fn put(out: &mut [u8], head: Head, payload: &[u8], seed: u32) -> usize {
     assert!(payload.len() <= PAYLOAD_MAX, "the codec refuses longer payloads");
     let Head { kind, version, seq, extra } = head;
-    assert!(kind != 0 && kind <= KIND_MAX && version <= VERSION_MAX, "the registry has no such");
+    let fits = kind != 0 && kind <= KIND_MAX && version <= VERSION_MAX && seq <= SEQ_MAX;
+    assert!(fits, "registry and address see to that");
     let len = head.frame_bytes(payload.len());
     let frame = &mut out[..len];
     let long = if head.is_long() { IS_LONG } else { 0 };

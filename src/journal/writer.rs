@@ -67,7 +67,7 @@ pub struct Limits {
     /// Or at so many bytes of frames.
     pub batch_bytes: usize,
     /// A segment that could not take another batch of that size ends. Only a single step of more
-    /// than `batch_bytes` can make a file longer than this.
+    /// than `batch_bytes` can make a file longer than this. At most [`frame::SEGMENT_MAX`].
     pub segment_bytes: u64,
 }
 

@@ -64,10 +64,11 @@ impl PackedBar {
     /// The bar.
     #[inline]
     pub fn unpacked(self) -> Bar {
-        let [high, low, close] = self.ways.prices(self.open, step(self.minute));
+        let step = if self.is_in_paise() { PAISA } else { 1 };
+        let [high, low, close] = self.ways.prices(self.open, step);
         Bar {
             instrument: InstrumentId(self.instrument),
-            open_time: open_time(self.minute),
+            open_time: Timestamp(i64::from(self.minute & !IN_UNITS) * MINUTE_US),
             open: Price(self.open.into()),
             high,
             low,
@@ -115,29 +116,20 @@ impl PackedBar15m {
 
     /// The bar.
     pub fn unpacked(self) -> Bar15m {
-        let [high, low, close] = self.ways.prices(self.open, step(self.minute));
-        let open_time = open_time(self.minute);
+        let PackedBar15m { instrument, minute, open, ways, volume, .. } = self;
+        let prices = PackedBar { instrument, minute, open, ways, volume }.unpacked();
+        let Bar { instrument, open_time, open, high, low, close, volume } = prices;
         Bar15m {
-            instrument: InstrumentId(self.instrument),
+            instrument,
             open_time,
             close_time: open_time.plus_us(i64::from(self.length) * MINUTE_US),
-            open: Price(self.open.into()),
+            open,
             high,
             low,
             close,
-            volume: Qty(self.volume.into()),
+            volume,
             minutes: self.minutes.into(),
             minutes_expected: self.minutes_expected.into(),
         }
     }
-}
-
-#[inline]
-const fn step(minute: u32) -> u32 {
-    if minute & IN_UNITS == 0 { PAISA } else { 1 }
-}
-
-#[inline]
-fn open_time(minute: u32) -> Timestamp {
-    Timestamp(i64::from(minute & !IN_UNITS) * MINUTE_US)
 }
